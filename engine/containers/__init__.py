@@ -1,0 +1,1 @@
+"""Containers: configuration, runtime specification, launcher, shim, logs, statistics."""

@@ -1,0 +1,1 @@
+"""One module per kernel facility, named as in the man pages."""

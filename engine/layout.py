@@ -46,7 +46,7 @@ class Layout(NamedTuple):
         return self.home / "db" / "muelle.sqlite3"
 
     def container(self, container_id: str) -> Path:
-        """Directory of one container: upper/, work/, hosts, hostname, resolv.conf, spec.json, state.json, exit.json, log."""
+        """Directory of one container; its files are listed in docs/architecture.md."""
         return self.home / "containers" / container_id
 
     def log(self, container_id: str) -> Path:

@@ -1,7 +1,7 @@
 """System calls that Python does not wrap. The only place where the runtime meets ctypes.
 
-Constants carry the names of the kernel's headers. Each wrapper takes plain values, checks the result and raises OSError with
-errno and, where there is one, the path. Launcher, shim and init import this module on every start, so it stays small.
+Constants carry the names of the kernel's headers. Each wrapper takes plain values, checks the result and raises OSError
+with errno and, where there is one, the path. Launcher, shim and init import this module on every start, so it stays small.
 """
 
 from __future__ import annotations
@@ -232,7 +232,8 @@ def mount_setattr(
 def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: int = 0) -> int:
     """openat2(2): open(2) with rules for how ``path`` may resolve; the descriptor is close-on-exec.
 
-    Under RESOLVE_IN_ROOT a concurrent rename makes the kernel answer EAGAIN; it is tried again, as the manual page advises.
+    Under RESOLVE_IN_ROOT a concurrent rename makes the kernel answer EAGAIN; it is tried again, as the manual page
+    advises.
     """
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
     raw = os.fsencode(path)

@@ -1,0 +1,78 @@
+"""The protocol between worker, web process, launcher and shim: one JSON object per packet, descriptors beside it.
+
+UNIX SOCK_SEQPACKET keeps packet borders, so there is no framing to get wrong. An error travels as ``{"error": {"kind",
+"message"}}`` (``MuelleError.to_json``). Descriptors travel by SCM_RIGHTS, see unix(7).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from engine.errors import MuelleError, Unavailable
+
+Message = dict[str, Any]
+
+MAX_MESSAGE = 128 * 1024
+MAX_DESCRIPTORS = 4
+
+
+def send(sock: socket.socket, message: Message, fds: Iterable[int] = ()) -> None:
+    """Send one message; ``fds`` are duplicated into the receiver and stay open here."""
+    socket.send_fds(sock, [json.dumps(message).encode()], list(fds))
+
+
+def receive(sock: socket.socket) -> tuple[Message, list[int]]:
+    """Receive one message with its descriptors, which the caller owns. Raises EOFError when the peer has closed."""
+    data, fds, flags, _ = socket.recv_fds(sock, MAX_MESSAGE, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    try:
+        if not data and not fds:
+            raise EOFError("the peer closed the connection")
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise ValueError("message too long")
+        message = json.loads(data)
+        if not isinstance(message, dict):
+            raise ValueError("message is not an object")
+    except BaseException:
+        close_all(fds)
+        raise
+    return message, fds
+
+
+def result(message: Message) -> Message:
+    """Return a reply, or raise the error in it."""
+    if "error" in message:
+        raise MuelleError.from_json(message["error"])
+    return message
+
+
+def connect(path: str | os.PathLike[str], timeout: float = 30) -> socket.socket:
+    """Connect to a socket of this protocol. Raises Unavailable when nobody listens."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    sock.settimeout(timeout)
+    try:
+        sock.connect(os.fspath(path))
+    except OSError as error:
+        sock.close()
+        raise Unavailable(f"no process answers at {os.fspath(path)}: {error.strerror}") from error
+    return sock
+
+
+def call(path: str | os.PathLike[str], message: Message, fds: Iterable[int] = (), timeout: float = 30) -> Message:
+    """Send one request on a connection of its own and return the reply, or raise the error in it."""
+    with connect(path, timeout) as sock:
+        try:
+            send(sock, message, fds)
+            reply, received = receive(sock)
+        except (OSError, EOFError) as error:
+            raise Unavailable(f"the process at {os.fspath(path)} went away: {error}") from error
+    close_all(received)
+    return result(reply)
+
+
+def close_all(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)

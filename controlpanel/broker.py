@@ -1,0 +1,37 @@
+"""The broker's address in the two spellings that its clients want: Celery's and redis-py's."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from redis import Redis
+from redis import asyncio as redis_asyncio
+
+SOCKET_SCHEMES = ("redis+socket://", "unix://")
+
+
+def celery_url() -> str:
+    """``redis+socket:///path`` for a UNIX socket, else the URL as configured."""
+    return _respell("redis+socket://")
+
+
+def client_url() -> str:
+    """``unix:///path`` for a UNIX socket, else the URL as configured."""
+    return _respell("unix://")
+
+
+def client(timeout: float = 2.0) -> Redis:
+    """A blocking client that connects at first use; ``timeout`` seconds bound each connect and each reply."""
+    return Redis.from_url(client_url(), socket_connect_timeout=timeout, socket_timeout=timeout)
+
+
+def async_client() -> redis_asyncio.Redis:
+    """A client for an event loop; replies are not bounded because subscriptions wait on it."""
+    return redis_asyncio.Redis.from_url(client_url(), socket_connect_timeout=2.0)
+
+
+def _respell(socket_scheme: str) -> str:
+    url: str = settings.MUELLE_BROKER_URL
+    for scheme in SOCKET_SCHEMES:
+        if url.startswith(scheme):
+            return socket_scheme + url.removeprefix(scheme)
+    return url

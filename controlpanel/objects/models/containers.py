@@ -1,0 +1,95 @@
+"""Containers: what was asked for, where they are in life, and how they last ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models
+
+from controlpanel.objects import states, times
+from controlpanel.objects.managers.containers import ContainerManager
+from controlpanel.objects.models.nodes import Node
+from controlpanel.objects.states import Status
+
+
+class Container(models.Model):
+    """One container of one node.
+
+    ``config`` and ``host_config`` are Docker's objects with every default filled in; ``networking`` is the request's
+    EndpointsConfig by network name; ``mounts`` holds mount points as JSON (see ``engine.containers.spec.MountPoint``);
+    ``layers`` are the image's short chain ids, lowest first, kept here because a forced image removal leaves them in
+    use. Times are RFC3339Nano text. ``resting`` is the state that a failed start goes back to and that Docker shows
+    while ``starting``; ``mover`` names the process that works on a transient state (``pid:start_time``).
+    """
+
+    id = models.CharField(max_length=64, primary_key=True)
+    node = models.ForeignKey(Node, on_delete=models.PROTECT)
+    name = models.CharField(max_length=255)
+    image_id = models.CharField(max_length=71, default="", blank=True, db_index=True)
+    image_name = models.CharField(max_length=512, default="", blank=True)
+    layers = models.JSONField(default=list)
+    config = models.JSONField()
+    host_config = models.JSONField()
+    networking = models.JSONField(default=dict)
+    mounts = models.JSONField(default=list)
+
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATED)
+    resting = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATED)
+    mover = models.CharField(max_length=40, default="", blank=True)
+    pid = models.PositiveIntegerField(default=0)
+    exit_code = models.IntegerField(default=0)
+    error = models.TextField(default="", blank=True)
+    oom_killed = models.BooleanField(default=False)
+    created_at = models.CharField(max_length=40)
+    started_at = models.CharField(max_length=40, default=times.ZERO)
+    finished_at = models.CharField(max_length=40, default=times.ZERO)
+    restart_count = models.PositiveIntegerField(default=0)
+    manually_stopped = models.BooleanField(default=False)
+    has_been_started = models.BooleanField(default=False)
+    restart_at = models.BigIntegerField(default=0)
+    restart_delay = models.BigIntegerField(default=0)
+
+    objects: ContainerManager = ContainerManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node", "name"], name="container_name_once_per_node")]
+        indexes = [models.Index(fields=["node", "status"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.short_id})"
+
+    @property
+    def short_id(self) -> str:
+        return self.id[:12]
+
+    @property
+    def docker_status(self) -> str:
+        """Docker's State.Status: ``starting`` is shown as the state before it."""
+        return self.resting if self.status == Status.STARTING else self.status
+
+    @property
+    def is_alive(self) -> bool:
+        """A process of the container exists, as far as the database knows."""
+        return self.status in states.ALIVE
+
+    @property
+    def is_running(self) -> bool:
+        """Docker's State.Running: true while paused or restarting too."""
+        return self.docker_status in states.RUNNING_FOR_DOCKER
+
+    @property
+    def restart_policy(self) -> str:
+        name: str = (self.host_config.get("RestartPolicy") or {}).get("Name") or "no"
+        return name
+
+    @property
+    def auto_remove(self) -> bool:
+        return bool(self.host_config.get("AutoRemove"))
+
+    def move(self, sources: Iterable[Status], target: Status, **fields: Any) -> bool:
+        """Compare and set: if the row still rests in one of ``sources``, put it into ``target`` with ``fields``.
+
+        One UPDATE. True when this caller won; then this object shows the new values, except those given as expressions.
+        """
+        return Container.objects.move(self, tuple(sources), target, fields)

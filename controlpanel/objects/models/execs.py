@@ -1,0 +1,30 @@
+"""Processes started in a running container."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from controlpanel.objects.managers.execs import ExecManager
+from controlpanel.objects.models.containers import Container
+
+
+class Exec(models.Model):
+    """``config`` is Docker's exec configuration. ``exit_code``, ``running`` and ``pid`` are as last known.
+
+    While its container's shim lives, the shim's ``exec_state`` is the better answer. ``started`` forbids a second
+    start. ``created`` is nanoseconds since 1970.
+    """
+
+    id = models.CharField(max_length=64, primary_key=True)
+    container = models.ForeignKey(Container, on_delete=models.CASCADE, related_name="execs")
+    config = models.JSONField()
+    started = models.BooleanField(default=False)
+    running = models.BooleanField(default=False)
+    exit_code = models.IntegerField(null=True)
+    pid = models.PositiveIntegerField(default=0)
+    created = models.BigIntegerField()
+
+    objects: ExecManager = ExecManager()
+
+    def __str__(self) -> str:
+        return self.id[:12]

@@ -1,0 +1,83 @@
+"""Networks and the endpoints by which containers join them."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from controlpanel.objects.managers.networks import NetworkManager
+from controlpanel.objects.models.containers import Container
+from controlpanel.objects.models.nodes import Node
+
+PREDEFINED = ("bridge", "host", "none")
+
+
+class Network(models.Model):
+    """A network of one node; ``bridge``, ``host`` and ``none`` exist from the first migration's node on.
+
+    ``ipam`` is Docker's IPAM object. The default bridge's subnet is chosen when it is first needed and then kept there.
+    """
+
+    id = models.CharField(max_length=64, primary_key=True)
+    node = models.ForeignKey(Node, on_delete=models.CASCADE)
+    name = models.CharField(max_length=255)
+    driver = models.CharField(max_length=64, default="bridge")
+    options = models.JSONField(default=dict)
+    ipam = models.JSONField(default=dict)
+    labels = models.JSONField(default=dict)
+    internal = models.BooleanField(default=False)
+    attachable = models.BooleanField(default=False)
+    enable_ipv6 = models.BooleanField(default=False)
+    created_at = models.CharField(max_length=40)
+
+    objects: NetworkManager = NetworkManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node", "name"], name="network_name_once_per_node")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_predefined(self) -> bool:
+        return self.name in PREDEFINED
+
+    @property
+    def subnet(self) -> str:
+        """``172.17.0.0/16``, or empty while none is chosen."""
+        return self._ipam("Subnet")
+
+    @property
+    def gateway(self) -> str:
+        return self._ipam("Gateway")
+
+    def _ipam(self, key: str) -> str:
+        pools = self.ipam.get("Config") or [{}]
+        value: str = pools[0].get(key, "")
+        return value
+
+
+class Endpoint(models.Model):
+    """A container's seat in a network while it runs.
+
+    ``ip`` and ``mac`` as text; ``host_interface`` is the veth's name in the host; ``ports`` is a list of
+    ``{"proto", "host_ip", "host_port", "container_port"}`` as published, ephemeral ones resolved.
+    """
+
+    network = models.ForeignKey(Network, on_delete=models.CASCADE, related_name="endpoints")
+    container = models.ForeignKey(Container, on_delete=models.CASCADE, related_name="endpoints")
+    endpoint_id = models.CharField(max_length=64)
+    ip = models.CharField(max_length=45, default="", blank=True)
+    mac = models.CharField(max_length=17, default="", blank=True)
+    host_interface = models.CharField(max_length=15, default="", blank=True)
+    ports = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["network", "container"], name="one_endpoint_per_network"),
+            models.UniqueConstraint(
+                fields=["network", "ip"], condition=~models.Q(ip=""), name="address_once_per_network"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ip} in {self.network_id}"

@@ -83,7 +83,26 @@ class Layout(NamedTuple):
 
     def shim_socket(self, container_id: str) -> Path:
         """A shim's own socket. The ID is cut because a UNIX socket's path holds 107 bytes."""
-        return self.run / "shims" / container_id[:24]
+        return self.shims / container_id[:24]
+
+    @property
+    def shims(self) -> Path:
+        return self.run / "shims"
+
+    @property
+    def services(self) -> Path:
+        """Supervision of the services: configuration, process IDs, what they were started from."""
+        return self.run / "services"
+
+    @property
+    def application(self) -> Path:
+        """Where the web process finds the checkout, in a mount namespace of its own; empty for everybody else."""
+        return self.run / "app"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the services, not of containers."""
+        return self.home / "logs"
 
     @property
     def instance(self) -> str:

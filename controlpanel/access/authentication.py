@@ -5,18 +5,20 @@ The first that is present decides; a wrong token is an error and never falls bac
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.request import Request
 
 from controlpanel.access.models import AccessToken
 from controlpanel.access.policy import Peer, Principal, Source
 from engine.errors import Forbidden, Unauthorized
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+    from rest_framework.request import Request
 
 # Set by the server for connections on the engine's UNIX socket. Headers become HTTP_* keys, so no client can set it.
 PEER_KEY = "muelle.peer"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
-from django.http import HttpRequest
 from django.views.decorators.csrf import csrf_exempt
 
 from controlpanel.access import errors, policy
 from controlpanel.access.authentication import authenticate, authenticate_async
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 View = Callable[..., Any]
 

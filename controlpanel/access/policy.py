@@ -11,8 +11,8 @@ from engine.errors import Forbidden, Unauthorized
 
 _VERBS: dict[str, str] = {
     "containers": (
-        "view create start stop restart kill pause unpause remove rename update prune attach exec resize archive export "
-        "commit checkpoint"
+        "view create start stop restart kill pause unpause remove rename update prune attach exec resize archive "
+        "export commit checkpoint"
     ),
     "images": "view load import save tag remove prune pull push build search",
     "networks": "view create remove connect disconnect prune",
@@ -40,7 +40,7 @@ class Peer(NamedTuple):
 
 
 class Principal(NamedTuple):
-    """Somebody who is known: a user of the panel, or whoever could open the engine's socket (then ``user_id`` is None)."""
+    """Somebody who is known: a user, or whoever could open the engine's socket (then ``user_id`` is None)."""
 
     name: str
     source: Source

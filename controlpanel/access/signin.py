@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.contrib import auth
-from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Min
-from django.http import HttpRequest
 from django.utils import timezone
 
 from controlpanel.access.models import FailedSignIn
 from engine.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+    from django.http import HttpRequest
 
 WINDOW = timedelta(minutes=5)
 # One person's slips, and one address that tries many names.

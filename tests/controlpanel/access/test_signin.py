@@ -1,0 +1,74 @@
+"""Passwords and the brake on guessing them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import RequestFactory
+from django.utils import timezone
+
+from controlpanel.access import signin
+from controlpanel.access.models import FailedSignIn
+from engine.errors import Unauthorized
+from tests.controlpanel.access.conftest import PASSWORD
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+def ask(address: str = "10.0.0.1") -> HttpRequest:
+    request = RequestFactory().post("/", REMOTE_ADDR=address)
+    request.session = SessionStore()
+    return request
+
+
+def fail(username: str, address: str, times: int = 1) -> None:
+    FailedSignIn.objects.bulk_create(FailedSignIn(username=username, address=address) for _ in range(times))
+
+
+def test_the_right_password_opens_a_session(admin: User) -> None:
+    request = ask()
+    fail("ada", "10.0.0.1")
+    assert signin.sign_in(request, "ada", PASSWORD) == admin
+    assert request.session["_auth_user_id"] == str(admin.pk)
+    assert not FailedSignIn.objects.exists()
+
+
+@pytest.mark.parametrize(("username", "password"), [("ada", "wrong"), ("nobody", PASSWORD), ("", "")])
+def test_a_wrong_one_is_counted(admin: User, username: str, password: str) -> None:
+    with pytest.raises(Unauthorized, match="wrong user name or password"):
+        signin.sign_in(ask(), username, password)
+    assert FailedSignIn.objects.filter(username=username, address="10.0.0.1").count() == 1
+
+
+def test_a_disabled_user_cannot_sign_in(viewer: User) -> None:
+    User.objects.update(is_active=False)
+    with pytest.raises(Unauthorized):
+        signin.sign_in(ask(), "vera", PASSWORD)
+
+
+@pytest.mark.django_db
+def test_many_failures_block_the_name_from_that_address_only() -> None:
+    fail("ada", "10.0.0.1", signin.FAILURES_PER_NAME)
+    assert 0 < signin.seconds_blocked("ada", "10.0.0.1") <= signin.WINDOW.total_seconds()
+    assert signin.seconds_blocked("vera", "10.0.0.1") == 0
+    assert signin.seconds_blocked("ada", "10.0.0.2") == 0
+
+
+@pytest.mark.django_db
+def test_many_names_block_the_address() -> None:
+    for number in range(signin.FAILURES_PER_ADDRESS):
+        fail(f"user{number}", "10.0.0.1")
+    assert signin.seconds_blocked("ada", "10.0.0.1") > 0
+
+
+def test_old_failures_are_forgotten_and_removed(admin: User) -> None:
+    fail("ada", "10.0.0.1", signin.FAILURES_PER_NAME)
+    FailedSignIn.objects.update(at=timezone.now() - signin.WINDOW)
+    assert signin.seconds_blocked("ada", "10.0.0.1") == 0
+    with pytest.raises(Unauthorized):
+        signin.sign_in(ask(), "ada", "wrong")
+    assert FailedSignIn.objects.count() == 1

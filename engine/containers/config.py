@@ -1,0 +1,241 @@
+"""Docker's create body, from JSON to complete Config, HostConfig and NetworkingConfig objects.
+
+    decode(body)                        → CreateRequest     types, names in any case, defaults
+    validate(request, host)             → warnings          every rule that needs no image; normalises in place
+    merge_image(request, image_config)  → warnings          what the image gives, and the rules that need it
+
+Pure: nothing here looks at the machine, what it must know of it comes as ``Host``. Messages are Docker's.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from engine.containers import (
+    config_image,
+    config_modes,
+    config_mounts,
+    config_ports,
+    config_resources,
+    config_security,
+    config_signals,
+)
+from engine.containers.config_decode import read_object
+from engine.containers.config_tables import CONFIG, EXEC, HOST_CONFIG, NETWORKING, OMITTED_WHEN_EMPTY, UPDATE
+from engine.errors import InvalidArgument, Unsupported
+
+NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+POINTERS = frozenset({"StopTimeout", "Init"})  # shown when they are set, even to zero
+MILLISECOND = 10**6
+STORAGE_OPT = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+
+
+class Host(NamedTuple):
+    """What the rules must know of the machine: CPUs online, and whether cgroups are unified."""
+
+    cpus: int
+    cgroup_v2: bool
+
+
+class CreateRequest(NamedTuple):
+    """The three objects of a create body, each with all its fields."""
+
+    config: dict[str, Any]
+    host_config: dict[str, Any]
+    networking: dict[str, Any]
+
+
+def decode(body: Any) -> CreateRequest:
+    """Read a create body; InvalidArgument with Go's text when a type is wrong."""
+    if not isinstance(body, dict) or not body:
+        raise InvalidArgument("config cannot be empty in order to create a container")
+    parts: dict[str, Any] = {"hostconfig": None, "networkingconfig": None}
+    parts |= {key.lower(): value for key, value in body.items() if key.lower() in parts}
+    return CreateRequest(
+        read_object(CONFIG, "Config")(body, ""),
+        read_object(HOST_CONFIG, "HostConfig")({} if parts["hostconfig"] is None else parts["hostconfig"], ""),
+        read_object(NETWORKING, "NetworkingConfig")(
+            {} if parts["networkingconfig"] is None else parts["networkingconfig"], ""
+        ),
+    )
+
+
+def validate(request: CreateRequest, host: Host) -> list[str]:
+    """Check everything that needs no image and write the defaults into the request; returns warnings."""
+    config, host_config = request.config, request.host_config
+    _config(config)
+    config_modes.normalise_namespaces(host_config, cgroup_v2=host.cgroup_v2)
+    warnings = config_modes.check_network(config, host_config)
+    config_modes.normalise_restart(host_config["RestartPolicy"], auto_remove=host_config["AutoRemove"])
+    config_modes.normalise_log(host_config["LogConfig"])
+    config_security.normalise(host_config)
+    warnings += config_resources.normalise(host_config, host.cpus)
+    _host_config(host_config)
+    _networking(request)
+    _mounts(request)
+    return warnings
+
+
+def merge_image(request: CreateRequest, image_config: Mapping[str, Any]) -> list[str]:
+    """Merge the image's configuration and check the result; returns warnings."""
+    config_image.merge(request.config, image_config)
+    _mounts(request)
+    _working_directory(request.config)
+    if any(_lowered(image_config, "healthcheck", "test")):
+        return ["The image's health check is ignored: muelle does not run health checks yet"]
+    return []
+
+
+def decode_update(body: Any, host: Host) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
+    """Body of ``POST /containers/{id}/update`` → (resources, restart policy or None, warnings)."""
+    update = read_object(UPDATE, "UpdateConfig")(body, "")
+    policy = update.pop("RestartPolicy")
+    if policy is not None and not policy["Name"] and not policy["MaximumRetryCount"]:
+        policy = None
+    if policy is not None:
+        config_modes.normalise_restart(policy, auto_remove=False)
+    warnings = config_resources.normalise(update, host.cpus, update=True)
+    return update, policy, warnings
+
+
+def decode_exec(body: Any) -> dict[str, Any]:
+    """Body of ``POST /containers/{id}/exec`` with all its fields."""
+    config: dict[str, Any] = read_object(EXEC, "ExecOptions")(body, "")
+    if not config["Cmd"]:
+        raise InvalidArgument("No exec command specified")
+    if config["ConsoleSize"] is not None and len(config["ConsoleSize"]) != 2:
+        raise InvalidArgument("invalid console size: want height and width")
+    _check_env(config["Env"] or [])
+    return config
+
+
+def check_name(name: str) -> str:
+    """The name without its slash; InvalidArgument with Docker's text for a bad one."""
+    if not NAME.fullmatch(name) or len(name) > 255:
+        raise InvalidArgument(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+    return name.removeprefix("/")
+
+
+def new_id() -> str:
+    return secrets.token_hex(32)
+
+
+def shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A Config or HostConfig as inspect shows it: without Docker's ``omitempty`` fields that are empty."""
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in OMITTED_WHEN_EMPTY or value or (value is not None and key in POINTERS)
+    }
+
+
+def _config(config: dict[str, Any]) -> None:
+    _working_directory(config)
+    _check_env(config["Env"] or [])
+    _health(config)
+    if config["StopSignal"]:
+        config_signals.number(config["StopSignal"])
+    if config["NetworkDisabled"]:
+        raise Unsupported("muelle does not disable the network by Config.NetworkDisabled: use network mode none")
+    if config["MacAddress"] and not _is_mac(config["MacAddress"]):
+        raise InvalidArgument(f"invalid MAC address: {config['MacAddress']}")
+    config["ExposedPorts"] = config_ports.normalise_exposed(config["ExposedPorts"]) or None
+    if config["Entrypoint"] is None and config["Cmd"] == []:
+        config["Cmd"] = None
+    config["Labels"] = config["Labels"] or {}
+
+
+def _working_directory(config: dict[str, Any]) -> None:
+    path = config["WorkingDir"]
+    if path and not path.startswith("/"):
+        raise InvalidArgument(f"the working directory '{path}' is invalid, it needs to be an absolute path")
+    if path:
+        config["WorkingDir"] = posixpath.normpath("/" + path.lstrip("/"))
+
+
+def _check_env(entries: list[str]) -> None:
+    for entry in entries:
+        if not entry or entry.startswith("="):
+            raise InvalidArgument(f"invalid environment variable: {entry}")
+
+
+def _health(config: dict[str, Any]) -> None:
+    health = config["Healthcheck"]
+    if health is None:
+        return
+    for field in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
+        if health[field] and health[field] < MILLISECOND:
+            raise InvalidArgument(f"{field} in Healthcheck cannot be less than 1ms")
+    if health["Retries"] < 0:
+        raise InvalidArgument("Retries in Healthcheck cannot be negative")
+    if health["Test"] and health["Test"] != ["NONE"]:
+        raise Unsupported("muelle does not run health checks yet: create the container with --no-healthcheck")
+
+
+def _host_config(host: dict[str, Any]) -> None:
+    host["PortBindings"] = config_ports.normalise_bindings(host["PortBindings"])
+    for text in host["ExtraHosts"] or []:
+        _check_extra_host(text)
+    if host["ShmSize"] < 0:
+        raise InvalidArgument("SHM size can not be less than 0")
+    host["ShmSize"] = host["ShmSize"] or config_resources.SHM_DEFAULT
+    if "" in (host["Annotations"] or {}):
+        raise InvalidArgument("invalid Annotations: the empty string is not permitted as an annotation key")
+    if host["StorageOpt"]:
+        raise Unsupported(STORAGE_OPT)
+    if len(host["ConsoleSize"]) != 2:
+        raise InvalidArgument("invalid console size: want height and width")
+
+
+def _check_extra_host(text: str) -> None:
+    name, separator, address = text.partition(":")
+    if not separator:
+        name, separator, address = text.partition("=")
+    if not name or not address:
+        raise InvalidArgument(f'bad format for add-host: "{text}"')
+    if address != "host-gateway" and not config_ports.is_address(address):
+        raise InvalidArgument(f'invalid IP address in add-host: "{address}"')
+
+
+def _networking(request: CreateRequest) -> None:
+    """Docker clients name the default bridge ``default``; its endpoint takes no address, alias or link."""
+    endpoints = request.networking["EndpointsConfig"]
+    if "default" in endpoints:
+        endpoints.setdefault("bridge", endpoints.pop("default"))
+    mode = request.host_config["NetworkMode"]
+    for name, endpoint in endpoints.items():
+        ipam = endpoint["IPAMConfig"] or {}
+        if name in {"bridge", "host", "none"} and (ipam.get("IPv4Address") or ipam.get("IPv6Address")):
+            raise InvalidArgument("user specified IP address is supported on user defined networks only")
+        if name in {"bridge", "host", "none"} and endpoint["Aliases"]:
+            raise InvalidArgument("network-scoped alias is supported only for containers in user defined networks")
+        if endpoint["MacAddress"] and not _is_mac(endpoint["MacAddress"]):
+            raise InvalidArgument(f"invalid MAC address: {endpoint['MacAddress']}")
+        if endpoint["Links"]:
+            raise Unsupported("muelle does not link containers yet: publish a port or use the container's address")
+    if config_modes.joined(mode) is not None and endpoints:
+        raise InvalidArgument(
+            "conflicting options: a container's network cannot be joined together with other networks"
+        )
+
+
+def _mounts(request: CreateRequest) -> None:
+    config_mounts.requests(request.config, request.host_config)
+    config_mounts.volumes_from(request.host_config)
+
+
+def _is_mac(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}", text) is not None
+
+
+def _lowered(value: Mapping[str, Any], *path: str) -> Any:
+    """The list at a path of names in any case, without ``NONE``; empty when something on the way is missing."""
+    current: Any = value
+    for name in path:
+        lowered = {key.lower(): each for key, each in current.items()} if isinstance(current, dict) else {}
+        current = lowered.get(name)
+    return current if isinstance(current, list) and current != ["NONE"] else []

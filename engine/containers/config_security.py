@@ -1,0 +1,137 @@
+"""Capabilities, security options, sysctls and the masked paths of a HostConfig."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from engine.errors import InvalidArgument, Unsupported
+
+# capabilities(7), in the order of their numbers
+CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHECKPOINT_RESTORE",
+)  # fmt: skip
+MASKED_PATHS = (
+    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)  # fmt: skip
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+GO_BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+IPC_SYSCTLS = frozenset({
+    "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
+    "kernel.shm_rmid_forced",
+})  # fmt: skip
+UTS_SYSCTLS = frozenset({"kernel.domainname", "kernel.hostname"})
+SYSCTL_NAME = re.compile(r"[a-zA-Z0-9_]+([./][a-zA-Z0-9_\-]+)+")
+
+
+class SecurityOptions(NamedTuple):
+    """What SecurityOpt says. ``seccomp`` is None for the default profile, ``unconfined``, or a profile's JSON."""
+
+    no_new_privileges: bool = False
+    seccomp: str | None = None
+
+
+def normalise(host: dict[str, Any]) -> None:
+    """Check and normalise all security fields of a complete HostConfig."""
+    host["CapAdd"] = _capabilities(host["CapAdd"], "CapAdd")
+    host["CapDrop"] = _capabilities(host["CapDrop"], "CapDrop")
+    parse_options(host["SecurityOpt"] or [])
+    if host["MaskedPaths"] is None:
+        host["MaskedPaths"] = None if host["Privileged"] else list(MASKED_PATHS)
+    if host["ReadonlyPaths"] is None:
+        host["ReadonlyPaths"] = None if host["Privileged"] else list(READONLY_PATHS)
+    for path in (host["MaskedPaths"] or []) + (host["ReadonlyPaths"] or []):
+        if not path.startswith("/"):
+            raise InvalidArgument(f"invalid masked or read-only path: {path}")
+    if not -1000 <= host["OomScoreAdj"] <= 1000:
+        raise InvalidArgument(f"Invalid value {host['OomScoreAdj']}, range for oom score adj is [-1000, 1000]")
+    _check_sysctls(host)
+
+
+def _capabilities(names: list[str] | None, field: str) -> list[str] | None:
+    """``net_admin`` → ``CAP_NET_ADMIN``; ``ALL`` stays."""
+    answer: list[str] = []
+    for name in names or []:
+        stem = name.upper().removeprefix("CAP_")
+        if stem != "ALL" and stem not in CAPABILITIES:
+            raise InvalidArgument(f'invalid {field}: unknown capability: "CAP_{stem}"')
+        full = "ALL" if stem == "ALL" else f"CAP_{stem}"
+        if full not in answer:
+            answer.append(full)
+    return answer if names is not None else None
+
+
+def parse_options(texts: list[str]) -> SecurityOptions:
+    """Read ``no-new-privileges``, ``seccomp=…``, ``apparmor=unconfined``, ``label=disable``; refuse the rest."""
+    options = SecurityOptions()
+    for text in texts:
+        if text == "no-new-privileges":
+            options = options._replace(no_new_privileges=True)
+            continue
+        # The colon is Docker's old separator; a value may hold either sign, so the first one counts.
+        match = re.match(r"([a-z-]+)[=:](.*)", text, re.DOTALL)
+        if not match:
+            raise InvalidArgument(f'invalid --security-opt 1: "{text}"')
+        options = _option(options, match[1], match[2], text)
+    return options
+
+
+def _option(options: SecurityOptions, key: str, value: str, text: str) -> SecurityOptions:
+    if key == "no-new-privileges" and value in GO_BOOLEANS:
+        return options._replace(no_new_privileges=GO_BOOLEANS[value])
+    if key == "seccomp":
+        return options._replace(seccomp=_seccomp(value))
+    if key == "apparmor":
+        if value not in {"unconfined", ""}:
+            raise Unsupported("muelle does not apply AppArmor profiles yet")
+        return options
+    if key == "label":
+        if value != "disable":
+            raise Unsupported("muelle does not apply SELinux labels yet")
+        return options
+    if key == "writable-cgroups" and value in GO_BOOLEANS:
+        if GO_BOOLEANS[value]:
+            raise Unsupported("muelle does not mount cgroups writable yet")
+        return options
+    raise InvalidArgument(f'invalid --security-opt 2: "{text}"')
+
+
+def _seccomp(value: str) -> str | None:
+    if value in {"builtin", "default", ""}:
+        return None
+    if value == "unconfined":
+        return value
+    try:
+        profile = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"decoding seccomp profile failed: {error}") from None
+    if not isinstance(profile, dict):
+        raise InvalidArgument("decoding seccomp profile failed: the profile is not an object")
+    return value
+
+
+def _check_sysctls(host: dict[str, Any]) -> None:
+    """Only sysctls that belong to a namespace of the container's own may be set; else they would change the host."""
+    for name in host["Sysctls"] or {}:
+        dotted = name.replace("/", ".")
+        if not SYSCTL_NAME.fullmatch(name):
+            raise InvalidArgument(f"invalid sysctl: {name}")
+        if dotted.startswith("net."):
+            allowed = host["NetworkMode"] != "host"
+        elif dotted in IPC_SYSCTLS or dotted.startswith("fs.mqueue."):
+            allowed = host["IpcMode"] != "host"
+        else:
+            allowed = dotted in UTS_SYSCTLS and host["UTSMode"] != "host"
+        if not allowed:
+            raise InvalidArgument(f"sysctl {name!r} is not allowed: it is not in a namespace of the container's own")

@@ -10,7 +10,8 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
 
-from celery import Celery
+import django
+from celery import Celery, signals
 from django.conf import settings
 
 from controlpanel import broker
@@ -24,7 +25,9 @@ def queue_name(kind: str, node: str | None = None) -> str:
     return f"{node or settings.MUELLE_NODE}.{kind}"
 
 
-app = Celery("muelle")
+# No fix-ups: Celery's one for Django closes the database connection around every task, a millisecond each time.
+# controlpanel.tasks.operation drops connections that have become unusable instead.
+app = Celery("muelle", fixups=[])
 app.conf.update(
     broker_url=broker.celery_url(),
     result_backend=broker.celery_url(),
@@ -46,6 +49,13 @@ app.conf.update(
     broker_connection_max_retries=None,
     # Longer than any operation: a message still being worked on must not be handed out a second time.
     broker_transport_options={"visibility_timeout": 24 * 3600, "socket_connect_timeout": 2},
-    result_backend_transport_options={"retry_policy": {"timeout": 2.0}},
 )
+
+
+@signals.import_modules.connect(weak=False)  # type: ignore[untyped-decorator]
+def set_up_django(**_: object) -> None:
+    """Before a worker imports the tasks; in the web process Django is set up already."""
+    django.setup()
+
+
 app.autodiscover_tasks(["controlpanel.tasks"], related_name="registry")

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.conf import settings
+from django.db.models.signals import post_migrate
 
 
 class ObjectsConfig(AppConfig):
     name = "controlpanel.objects"
     label = "objects"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(seed, sender=self)
+
+
+def seed(**_: Any) -> None:
+    """This node's row and its three predefined networks exist from the first migration on."""
+    from controlpanel.objects.models import Network, Node
+
+    Node.objects.get_or_create(name=settings.MUELLE_NODE)
+    Network.objects.seed(settings.MUELLE_NODE, settings.MUELLE_LAYOUT.bridge)

@@ -1,0 +1,122 @@
+"""``up``: everything from a bare machine to a running installation; ``down``: the services stop, containers go on."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import signal
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from install import accounts, database, directories, environment, logs, packages, page, preflight, starter
+from install.api import Api, ApiError
+from install.settings import CACHE, Settings
+from install.steps import Failure, Step, step
+from install.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from install.database import Administrator
+
+HEALTHY_WITHIN = 60.0
+PAUSE = 0.05
+STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GAVE_UP = {"FATAL", "EXITED", "UNKNOWN"}
+
+
+def up(settings: Settings, *, detached: bool) -> None:
+    """Set up, start, check, and print how to use it; in the foreground, show the services' logs until interrupted."""
+    preflight.check(settings)
+    with _alone():
+        administrator = _prepare(settings)
+        supervisor = Supervisor(settings)
+        _start(settings, supervisor)
+        starter.ensure(settings)
+        greeting = starter.greet(settings)
+    _print_summary(settings, administrator, greeting)
+    if not detached:
+        _show_logs(settings, supervisor)
+
+
+def down(settings: Settings) -> None:
+    with step("Services") as running:
+        running.done("stopped; containers go on" if Supervisor(settings).stop() else "none ran")
+
+
+def _prepare(settings: Settings) -> Administrator | None:
+    packages.ensure(packages.UP)
+    environment.ensure()
+    page.ensure()
+    accounts.ensure()
+    directories.ensure(settings)
+    return database.ensure(settings)
+
+
+def _start(settings: Settings, supervisor: Supervisor) -> None:
+    with step("Services") as running:
+        if supervisor.running() and supervisor.current():
+            running.done("running")
+        else:
+            supervisor.stop()
+            preflight.check_port(settings)
+            supervisor.start()
+        _wait_healthy(settings, supervisor, running)
+
+
+def _wait_healthy(settings: Settings, supervisor: Supervisor, running: Step) -> None:
+    """Wait until every service runs and the engine answers; raise Failure with the name of the one that does not."""
+    deadline = time.monotonic() + HEALTHY_WITHIN
+    while time.monotonic() < deadline:
+        states = supervisor.states()
+        for state in states:
+            if state.state in GAVE_UP:
+                raise Failure(f"the service {state.name} does not stay up", _log_hint(settings, state.name))
+        waiting = [state.name for state in states if state.state != "RUNNING"]
+        if not waiting and _answers(settings):
+            return
+        running.note(f"waiting for {', '.join(waiting) or 'the engine'}")
+        time.sleep(PAUSE)
+    raise Failure(f"not healthy within {HEALTHY_WITHIN:.0f} seconds", _log_hint(settings, "web"))
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        return Api(settings.layout.docker_socket, timeout=2.0).call("GET", "/_ping") == b"OK"
+    except (OSError, ApiError):
+        return False
+
+
+def _log_hint(settings: Settings, name: str) -> str:
+    return f"see {settings.layout.logs / name}.log"
+
+
+def _print_summary(settings: Settings, administrator: Administrator | None, greeting: str | None) -> None:
+    print()
+    if greeting:
+        print(f"  {greeting.strip()}\n")
+    print(f"  Panel        {settings.panel}")
+    if administrator:
+        shown = f"password {administrator.password} (shown once)" if administrator.generated else "password as given"
+        print(f"  Sign in      {administrator.name}, {shown}")
+    print(f"  Docker       export DOCKER_HOST={settings.docker_host}")
+    print(f"  Logs         {settings.layout.logs}", flush=True)
+
+
+def _show_logs(settings: Settings, supervisor: Supervisor) -> None:
+    names = [state.name for state in supervisor.states()]
+    received: list[int] = []
+    for number in STOPPING_SIGNALS:
+        signal.signal(number, lambda number, _: received.append(number))
+    print("\n  Ctrl-C stops the services; containers go on.\n", flush=True)
+    logs.follow(settings.layout.logs, names, lambda: bool(received) or not supervisor.running())
+    print()
+    down(settings)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One set-up at a time in a checkout: two would write into one virtual environment."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,1 @@
+"""The web server process: Daphne with hijacked connections, streamed uploads and back-pressure."""

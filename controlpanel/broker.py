@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from redis import Redis
 from redis import asyncio as redis_asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 SOCKET_SCHEMES = ("redis+socket://", "unix://")
 
@@ -21,7 +23,9 @@ def client_url() -> str:
 
 def client(timeout: float = 2.0) -> Redis:
     """A blocking client that connects at first use; ``timeout`` seconds bound each connect and each reply."""
-    return Redis.from_url(client_url(), socket_connect_timeout=timeout, socket_timeout=timeout)
+    # One more try at once, for a connection that a broker's restart has left stale; the library's default would sleep.
+    retry = Retry(NoBackoff(), 1)
+    return Redis.from_url(client_url(), socket_connect_timeout=timeout, socket_timeout=timeout, retry=retry)
 
 
 def async_client() -> redis_asyncio.Redis:

@@ -16,7 +16,7 @@ from controlpanel import broker
 from controlpanel.celery import app
 from engine.errors import Unavailable
 
-CONNECT_SECONDS = 3.0
+CONNECT_SECONDS = 1.0
 RETRY_SECONDS = 0.2
 POLL_SECONDS = 15.0
 
@@ -63,9 +63,8 @@ class Mailbox:
             try:
                 self._listen()
             except (RedisError, OSError) as error:
-                logger.warning("lost the broker: %s", error)
-            except Exception:
-                logger.exception("the subscription to results failed")
+                # Once per loss: the thread tries again several times a second.
+                logger.log(logging.WARNING if self._subscribed.is_set() else logging.DEBUG, "no broker: %s", error)
             self._subscribed.clear()
             self._fail_open()
             time.sleep(RETRY_SECONDS)
@@ -103,5 +102,5 @@ class Mailbox:
 
 
 def _key_prefix() -> bytes:
-    prefix: bytes = app.backend.get_key_for_task("")
+    prefix: bytes = app.backend.task_keyprefix
     return prefix

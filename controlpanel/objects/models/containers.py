@@ -21,6 +21,8 @@ class Container(models.Model):
     ``layers`` are the image's short chain ids, lowest first, kept here because a forced image removal leaves them in
     use. Times are RFC3339Nano text. ``resting`` is the state that a failed start goes back to and that Docker shows
     while ``starting``; ``mover`` names the process that works on a transient state (``pid:start_time``).
+    ``manually_stopped`` keeps an ``unless-stopped`` container down after a reboot; ``restart_cancelled`` makes the next
+    exit final; ``restart_at`` (ns since 1970) and ``restart_delay`` (ns) belong to the restart policy.
     """
 
     id = models.CharField(max_length=64, primary_key=True)
@@ -46,6 +48,7 @@ class Container(models.Model):
     finished_at = models.CharField(max_length=40, default=times.ZERO)
     restart_count = models.PositiveIntegerField(default=0)
     manually_stopped = models.BooleanField(default=False)
+    restart_cancelled = models.BooleanField(default=False)
     has_been_started = models.BooleanField(default=False)
     restart_at = models.BigIntegerField(default=0)
     restart_delay = models.BigIntegerField(default=0)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from install import bench, check, status, test, up
 from install.settings import Settings
 from install.steps import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 USAGE = """\
 usage: ./muelle up [-d]        set up what is missing and start the services

@@ -8,13 +8,15 @@ import pwd
 import secrets
 import sqlite3
 import subprocess
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from install import stamps
 from install.environment import PYTHON
-from install.settings import CHECKOUT, USER, Settings
+from install.settings import CHECKOUT, PASSWORD, USER, Settings
 from install.steps import Failure, step
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SEED = CHECKOUT / "install" / "seed.py"
 ADMINISTRATOR = "admin"
@@ -50,12 +52,12 @@ def _create_file(path: Path) -> None:
 
 
 def _seed(settings: Settings) -> Administrator | None:
-    given = os.environ.get("MUELLE_ADMIN_PASSWORD", "")
+    given = os.environ.get(PASSWORD, "")
     password = given or secrets.token_urlsafe(12)
     result = subprocess.run(
         [PYTHON, SEED, ADMINISTRATOR],
         cwd=CHECKOUT,
-        env={**settings.environment(), "PYTHONPATH": str(CHECKOUT), "MUELLE_ADMIN_PASSWORD": password},
+        env={**settings.environment(), "PYTHONPATH": str(CHECKOUT), PASSWORD: password},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -6,10 +6,13 @@ import grp
 import os
 import pwd
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from install.settings import CHECKOUT, USER, Settings
 from install.steps import Failure, step
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The group passes through; only root lists. The web process writes to the database and nowhere else.
 PASSABLE = 0o710

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from install.steps import Failure, Step, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UP = ("python3-venv", "busybox-static", "libnftables1", "libseccomp2", "mount", "passwd")
 TEST = (*UP, "chromium", "iproute2", "nftables", "shellcheck")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 import shlex
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from install.mounts import in_private_checkout
 from install.settings import CHECKOUT, VENV, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROCFILE = CHECKOUT / "Procfile"
 # supervisord starts lower numbers first: nobody has to wait for what stands before them.

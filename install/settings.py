@@ -14,6 +14,8 @@ CACHE = CHECKOUT / ".cache"
 VENV = CHECKOUT / ".venv"
 DEFAULT_BIND = "127.0.0.1:8000"
 USER = "muelle"
+# Only the step that makes the first administrator sees it.
+PASSWORD = "MUELLE_ADMIN_PASSWORD"
 
 
 class Settings(NamedTuple):
@@ -67,7 +69,9 @@ class Settings(NamedTuple):
             "MUELLE_BIND": self.bind,
             "MUELLE_NODE": self.node,
         }
-        optional = {"MUELLE_BROKER_URL": self.broker_url, "MUELLE_DATABASE_URL": self.database_url}
-        passed_on = ("MUELLE_DEBUG", "TZ")
-        values |= {name: value for name, value in optional.items() if value}
-        return values | {name: os.environ[name] for name in passed_on if name in os.environ}
+        passed_on = {
+            name: value
+            for name, value in os.environ.items()
+            if value and name != PASSWORD and (name.startswith("MUELLE_") or name == "TZ")
+        }
+        return passed_on | values

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import signal
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from install import accounts, database, directories, environment, logs, packages, page, preflight, starter
@@ -16,6 +15,8 @@ from install.steps import Failure, Step, step
 from install.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from install.database import Administrator
 
 HEALTHY_WITHIN = 60.0

@@ -1,0 +1,104 @@
+"""Fixtures for all tests: a running installation with its clients, and the proof that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import leaks, processes
+from tests.support.installation import Installation, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import docker as docker_py
+
+    from tests.support.docker import Docker
+
+# Set where other work goes on at the same time: then only what bears our name is looked at.
+SHARED_HOST = "MUELLE_TEST_SHARED_HOST"
+OUR_NAMES = ("muelle-", "/mu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Kernel and system tests need root; say so instead of failing in the middle of something."""
+    if os.geteuid() == 0:
+        return
+    skip = pytest.mark.skip(reason="needs root")
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("kernel", "system", "browser")):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """The last word of a run: no process, mount, link, firewall table, network namespace or cgroup remains."""
+    processes.mark()
+    before = leaks.snapshot()
+    yield
+    left = leaks.remaining(before)
+    if os.environ.get(SHARED_HOST):
+        left = {kind: ours for kind, names in left.items() if (ours := [name for name in names if _is_ours(name)])}
+    if alive := _processes_after_a_while():
+        left["processes"] = alive
+    assert not left, f"this run left behind: {left}"
+
+
+@pytest.fixture(scope="session")
+def installation(nothing_left_behind: None) -> Iterator[Installation]:
+    """A complete installation of its own; the image busybox:latest is in it."""
+    if shutil.which("docker") is None:
+        pytest.fail("the docker command is missing; ./muelle test installs it")
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+def docker(installation: Installation) -> Iterator[Docker]:
+    """The docker command; containers, volumes and networks that the test made are removed afterwards."""
+    command = installation.docker()
+    before = _objects(command)
+    yield command
+    after = _objects(command)
+    for kind, removal in REMOVALS.items():
+        if made := sorted(after[kind] - before[kind]):
+            command.run(*removal, *made)
+
+
+@pytest.fixture
+def client(installation: Installation, docker: Docker) -> Iterator[docker_py.DockerClient]:
+    """docker-py; what the test made is removed afterwards."""
+    api = installation.client()
+    yield api
+    api.close()
+
+
+LISTINGS = {
+    "containers": ("ps", "-aq", "--no-trunc"),
+    "volumes": ("volume", "ls", "-q"),
+    "networks": ("network", "ls", "-q", "--no-trunc"),
+}
+REMOVALS = {
+    "containers": ("rm", "-f", "-v"),
+    "volumes": ("volume", "rm", "-f"),
+    "networks": ("network", "rm"),
+}
+
+
+def _objects(command: Docker) -> dict[str, set[str]]:
+    return {kind: set(command(*words, check=False).split()) for kind, words in LISTINGS.items()}
+
+
+def _is_ours(name: str) -> bool:
+    return any(part in name for part in OUR_NAMES)
+
+
+def _processes_after_a_while() -> list[str]:
+    deadline = time.monotonic() + leaks.PATIENCE
+    while (alive := processes.marked()) and time.monotonic() < deadline:
+        time.sleep(leaks.PAUSE)
+    return alive

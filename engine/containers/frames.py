@@ -1,7 +1,7 @@
 """What travels on an attached connection: Docker's multiplexed frames and the detach keys.
 
-A frame is ``[stream, 0, 0, 0, size as big-endian uint32]`` and then the payload; stream is 0 for stdin, 1 for stdout and 2
-for stderr (Engine API, "Attach to a container", stream format).
+A frame is ``[stream, 0, 0, 0, size as big-endian uint32]`` and then the payload; stream is 0 for stdin, 1 for stdout and
+2 for stderr (Engine API, "Attach to a container", stream format).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class DetachKeys:
         self._matched = 0
 
     def feed(self, data: bytes) -> tuple[bytes, bool]:
-        """Return the bytes that go to the terminal, and whether the sequence is complete (what follows it is dropped)."""
+        """Return the bytes for the terminal, and whether the sequence is complete (what follows it is dropped)."""
         if not self._keys or (not self._matched and self._keys[0] not in data):
             return data, False
         passed = bytearray()

@@ -250,6 +250,12 @@ def prctl(option: int, argument2: int = 0, argument3: int = 0) -> int:
     return _check(_libc.prctl(option, wide(argument2), wide(argument3), wide(0), wide(0)))
 
 
+def set_process_name(name: str) -> None:
+    """prctl(2), PR_SET_NAME: what ps shows; at most 15 bytes."""
+    wide = ctypes.c_ulong
+    _check(_libc.prctl(PR_SET_NAME, ctypes.c_char_p(name.encode()[:15]), wide(0), wide(0), wide(0)))
+
+
 def set_seccomp_filter(program: bytes) -> None:
     """Install a seccomp filter, given as an array of ``struct sock_filter`` (8 bytes each); seccomp(2).
 

@@ -1,0 +1,111 @@
+"""The child that becomes a container's first process, from clone3 to execve.
+
+It talks to its shim over a SOCK_SEQPACKET pair (`engine.containers.wire`):
+
+    child → {"created"} + network namespace, netlink socket in it     at once: the network is made while we mount
+    child → {"ready"} + terminal's master (with a terminal)           the root stands
+    shim  → {"go"}                                                    network and state are in place
+    child → {"error", "exit_code"}                                    on failure; on success execve closes the socket
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any, NoReturn
+
+from engine.containers import rootfs, wire
+from engine.containers.process import CommandError, become
+from engine.errors import MuelleError, SystemFailure
+from engine.kernel import libc, pty
+
+Spec = dict[str, Any]
+NETLINK_ROUTE = 0
+
+
+def run(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) -> NoReturn:
+    """Become the container. ``stdio`` are descriptors for 0, 1 and 2; None asks for a terminal."""
+    status = 1
+    try:
+        _prepare(spec, channel, stdio)
+        become(spec["process"], dies_with_parent=True)
+    except BaseException as error:  # nothing may leave this child but os._exit
+        status = report(channel, error)
+    finally:
+        os._exit(status)
+
+
+def report(channel: socket.socket, error: BaseException) -> int:
+    """Send a failure to the shim and return the exit code that stands for it."""
+    known = error if isinstance(error, MuelleError) else SystemFailure(f"container init failed: {error!r}")
+    exit_code = error.exit_code if isinstance(error, CommandError) else 128
+    try:
+        wire.send(channel, {"error": known.to_json(), "exit_code": exit_code})
+    except OSError:
+        pass  # the shim is gone, and with it whoever wanted to know
+    return exit_code
+
+
+def _prepare(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) -> None:
+    libc.prctl(libc.PR_SET_PDEATHSIG, 9)
+    join_cgroups(spec["cgroup"]["join"])
+    namespaces = spec["namespaces"]
+    _enter_shared(namespaces)
+    _announce(channel, new_network=namespaces["network"] == "private")
+    os.setsid()
+    if namespaces["uts"] == "private":
+        libc.sethostname(spec["hostname"])
+        if spec["domainname"]:
+            libc.setdomainname(spec["domainname"])
+    if namespaces["cgroup"] == "private":
+        libc.unshare(libc.CLONE_NEWCGROUP)
+    rootfs.build(spec["root"])
+    _connect_stdio(channel, stdio, spec["process"]["console_size"])
+    message, _ = wire.receive(channel)
+    if "go" not in message:
+        raise SystemFailure("start was called off")
+
+
+def join_cgroups(paths: list[str]) -> None:
+    """Move this process: "0" stands for the writer in every hierarchy's file."""
+    for path in paths:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        os.write(fd, b"0")
+        os.close(fd)
+
+
+def _enter_shared(namespaces: dict[str, str]) -> None:
+    """Enter namespaces of another container, given as paths."""
+    for name in ("network", "ipc", "uts"):
+        if namespaces[name].startswith("/"):
+            fd = os.open(namespaces[name], os.O_RDONLY | os.O_CLOEXEC)
+            libc.setns(fd)
+            os.close(fd)
+
+
+def _announce(channel: socket.socket, new_network: bool) -> None:
+    if not new_network:
+        wire.send(channel, {"created": True})
+        return
+    namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE) as netlink:
+        wire.send(channel, {"created": True}, (namespace, netlink.fileno()))
+    os.close(namespace)
+
+
+def _connect_stdio(channel: socket.socket, stdio: tuple[int, int, int] | None, size: list[int]) -> None:
+    if stdio is None:
+        master, slave = pty.open_in_container(size)
+        wire.send(channel, {"ready": True}, (master,))
+        os.close(master)
+        pty.become_console(slave)
+        stdio = (slave, slave, slave)
+    else:
+        wire.send(channel, {"ready": True})
+    replace_stdio(stdio)
+
+
+def replace_stdio(stdio: tuple[int, int, int]) -> None:
+    """Make the descriptors 0, 1 and 2; all others close at execve."""
+    for number, fd in enumerate(stdio):
+        os.dup2(fd, number)

@@ -1,0 +1,124 @@
+"""Forks shims. A small single-threaded process beside the workers, so that a shim holds no Django and no Celery.
+
+It also keeps attachments to containers that do not run yet (`docker run` attaches before it starts) and hands them to the
+shim by inheritance, so that not a byte of early output is missed. Protocol: docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+
+from engine.containers import exe, shim, wire
+from engine.containers.loop import READ, Loop
+from engine.containers.sockets import listen
+from engine.errors import InvalidArgument, MuelleError, Unavailable
+
+MAX_WAITING = 1024
+Attachment = tuple[wire.Message, int]
+
+
+class Launcher:
+    """Serves two sockets: starts, from root only, and early attachments."""
+
+    def __init__(self, run_directory: str, group: int) -> None:
+        self._loop = Loop()
+        self._run, self._group = run_directory, group
+        self._waiting: dict[str, list[Attachment]] = {}
+        self._starts = listen(f"{run_directory}/launcher.sock", 0o600, group)
+        self._attaches = listen(f"{run_directory}/attach.sock", 0o660, group)
+
+    def run(self) -> None:
+        self._loop.watch(self._starts.fileno(), READ, lambda _events: self._accept(self._starts, self._start))
+        self._loop.watch(self._attaches.fileno(), READ, lambda _events: self._accept(self._attaches, self._attach))
+        self._loop.run()
+
+    def _accept(self, listener: socket.socket, handler: object) -> None:
+        assert callable(handler)
+        sock, _ = listener.accept()
+        sock.settimeout(10)
+        self._loop.watch(sock.fileno(), READ, lambda _events: self._receive(sock, handler))
+
+    def _receive(self, sock: socket.socket, handler: object) -> None:
+        assert callable(handler)
+        self._loop.forget(sock.fileno())
+        try:
+            message, fds = wire.receive(sock)
+        except (OSError, EOFError, ValueError):
+            sock.close()
+            return
+        try:
+            handler(sock, message, fds)
+        except (MuelleError, KeyError, TypeError) as error:
+            known = error if isinstance(error, MuelleError) else InvalidArgument(f"malformed request: {error!r}")
+            with contextlib.suppress(OSError):
+                wire.send(sock, {"error": known.to_json()})
+        finally:
+            wire.close_all(fds)
+            sock.close()
+
+    def _start(self, sock: socket.socket, message: wire.Message, _fds: list[int]) -> None:
+        """Fork the shim; it answers the worker itself. Its socket exists before it does, so that no attach falls between."""
+        container = message["container"]
+        listener = listen(self._shim_socket(container), 0o660, self._group)
+        attachments = self._waiting.pop(container, [])
+        for _, fd in attachments:
+            self._loop.forget(fd)
+        if not os.fork():
+            self._loop.close()
+            self._starts.close()
+            self._attaches.close()
+            sock.setblocking(True)
+            shim.main(message["directory"], sock, listener, attachments)
+        listener.close()
+        wire.close_all(fd for _, fd in attachments)
+
+    def _attach(self, sock: socket.socket, message: wire.Message, fds: list[int]) -> None:
+        """Keep a client until its container starts; if it has just started, pass the client on."""
+        container = message["container"]
+        try:
+            reply = wire.call(self._shim_socket(container), message, fds, timeout=2)
+        except Unavailable:
+            self._keep(container, message, fds)
+            reply = {}
+        wire.send(sock, reply)
+
+    def _keep(self, container: str, message: wire.Message, fds: list[int]) -> None:
+        if sum(map(len, self._waiting.values())) >= MAX_WAITING:
+            raise Unavailable("too many clients wait for containers to start")
+        fd = fds.pop(0)
+        attachment = (message, fd)
+        self._waiting.setdefault(container, []).append(attachment)
+        # Nothing is read: only the client's going away is noticed.
+        self._loop.watch(fd, 0, lambda _events: self._drop(container, attachment))
+
+    def _drop(self, container: str, attachment: Attachment) -> None:
+        self._loop.forget(attachment[1])
+        os.close(attachment[1])
+        self._waiting[container].remove(attachment)
+        if not self._waiting[container]:
+            del self._waiting[container]
+
+    def _shim_socket(self, container: str) -> str:
+        return f"{self._run}/shims/{container[:24]}"
+
+
+def main() -> None:
+    """``launcher RUN_DIRECTORY GROUP_ID``"""
+    run_directory, group = sys.argv[1], int(sys.argv[2])
+    exe.seal()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims are reaped by the kernel
+    launcher = Launcher(run_directory, group)
+    # A shim is a fork of this process: without collections its pages stay shared with ours.
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    launcher.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Starts, signals and forgets containers: the worker's side of launcher and shim.
+
+Everything here is synchronous and safe to repeat. What a container did is read from its directory, so it can be learned
+whatever process died meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.containers import wire
+from engine.containers.spec import Spec
+from engine.errors import InvalidArgument, MuelleError, NotFound, Unavailable
+from engine.kernel.cgroups import Cgroup, Resources
+from engine.layout import Layout
+
+START_SECONDS = 90.0
+_ERROR_PREFIX = "failed to create task for container: OCI runtime create failed: unable to start container process: "
+
+# Called while the container's mounts are made, with its network namespace and a netlink socket inside it.
+Configure = Callable[[int, int], None]
+
+
+class Started(NamedTuple):
+    pid: int
+    started_at: str
+
+
+class State(NamedTuple):
+    """A container that was started: its first process, named for good by PID and start time (proc_pid_stat(5))."""
+
+    pid: int
+    shim_pid: int
+    start_time: int
+    started_at: str
+
+
+class Exit(NamedTuple):
+    exit_code: int
+    finished_at: str
+    oom_killed: bool
+    signalled_by_api: bool
+
+
+class StartFailed(InvalidArgument):
+    """The container could not be set up or its command not be run; ``exit_code`` is what Docker records for it."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def cgroup(layout: Layout, container_id: str) -> Cgroup:
+    return Cgroup(f"{layout.cgroup_parent}/{container_id}")
+
+
+def start(layout: Layout, container_id: str, spec: Spec, configure: Configure | None = None) -> Started:
+    """Start the container that ``spec`` describes; returns when its command runs.
+
+    ``configure`` is left out for a host's or shared network. On any failure everything is undone; a command that cannot
+    be run raises StartFailed.
+    """
+    directory = layout.container(container_id)
+    with ExitStack() as undo:
+        group = cgroup(layout, container_id)
+        undo.callback(group.delete)
+        group.create()
+        group.apply(Resources.from_host_config(spec["resources"]))
+        paths = {"join": group.join_paths(), "oom": group.oom_path(), "procs": group.processes_path()}
+        _prepare_directory(directory)
+        _write_json(directory / "spec.json", {**spec, "cgroup": paths, "resources": None})
+        started = _launch(layout, container_id, directory, configure)
+        undo.pop_all()
+    return started
+
+
+def _prepare_directory(directory: Path) -> None:
+    for name in ("upper", "work", "root"):
+        (directory / name).mkdir(mode=0o755, exist_ok=True)
+    (directory / "exit.json").unlink(missing_ok=True)
+
+
+def _launch(layout: Layout, container_id: str, directory: Path, configure: Configure | None) -> Started:
+    with wire.connect(layout.launcher_socket, START_SECONDS) as launcher:
+        try:
+            wire.send(launcher, {"container": container_id, "directory": str(directory)})
+            _, fds = _answer(launcher)
+            try:
+                if configure and fds:
+                    configure(fds[0], fds[1])
+            finally:
+                wire.close_all(fds)
+            wire.send(launcher, {"go": True})
+            reply, _ = _answer(launcher)
+        except (OSError, EOFError) as error:
+            raise Unavailable(f"the launcher or the container's shim went away: {error!r}") from error
+    return Started(reply["pid"], reply["started"])
+
+
+def _answer(launcher: socket.socket) -> tuple[wire.Message, list[int]]:
+    message, fds = wire.receive(launcher)
+    if "error" in message:
+        error = MuelleError.from_json(message["error"])
+        raise StartFailed(_ERROR_PREFIX + error.message, message.get("exit_code", 128))
+    return message, fds
+
+
+def signal_container(layout: Layout, container_id: str, number: int) -> None:
+    """Send a signal to the first process. Raises Unavailable when no shim serves the container."""
+    wire.call(layout.shim_socket(container_id), {"op": "signal", "signal": number})
+
+
+def stop(layout: Layout, container_id: str, number: int, timeout: float | None) -> None:
+    """Send ``number`` now and SIGKILL after ``timeout`` seconds (None: never). Returns at once; the shim keeps the time."""
+    wire.call(layout.shim_socket(container_id), {"op": "stop", "signal": number, "timeout": timeout})
+
+
+def state(layout: Layout, container_id: str) -> State | None:
+    """What the last start recorded, or None; the processes may have ended since, see `alive`."""
+    value = _read_json(layout.container(container_id) / "state.json")
+    return State(**value) if value else None
+
+
+def exit_of(layout: Layout, container_id: str) -> Exit | None:
+    """How the last run ended, or None while it runs, before the first run, and when its shim was killed."""
+    value = _read_json(layout.container(container_id) / "exit.json")
+    return Exit(**value) if value else None
+
+
+def alive(layout: Layout, container_id: str) -> bool:
+    """Whether the shim serves and the recorded process is the one that runs now."""
+    recorded = state(layout, container_id)
+    if recorded is None or process_start_time(recorded.pid) != recorded.start_time:
+        return False
+    try:
+        return bool(wire.call(layout.shim_socket(container_id), {"op": "state"}, timeout=5)["running"])
+    except MuelleError:
+        return False
+
+
+def process_start_time(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat, or None for a process that does not exist or is a zombie; proc_pid_stat(5)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def kill_remains(layout: Layout, container_id: str, patience: float = 5.0) -> None:
+    """Kill what is left in the container's cgroup, for instance after its shim was killed, and wait until it is gone."""
+    group = cgroup(layout, container_id)
+    deadline = time.monotonic() + patience
+    with contextlib.suppress(MuelleError):
+        group.thaw()
+    while (pids := group.pids()) and time.monotonic() < deadline:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def release(layout: Layout, container_id: str) -> None:
+    """Give back what a run of the container held in the kernel and in the run directory; its files stay."""
+    kill_remains(layout, container_id)
+    cgroup(layout, container_id).delete()
+    (layout.container(container_id) / "state.json").unlink(missing_ok=True)
+
+
+def delete(layout: Layout, container_id: str) -> None:
+    """Remove every trace: cgroup, socket, directory. Repeating it is fine."""
+    release(layout, container_id)
+    layout.shim_socket(container_id).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(layout.container(container_id))
+
+
+def resize(layout: Layout, container_id: str, height: int, width: int) -> None:
+    """Set the terminal's size in characters."""
+    try:
+        wire.call(layout.shim_socket(container_id), {"op": "resize", "exec": None, "height": height, "width": width})
+    except NotFound:
+        return
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(value))
+    temporary.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value

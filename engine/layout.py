@@ -81,6 +81,11 @@ class Layout(NamedTuple):
     def broker_socket(self) -> Path:
         return self.run / "broker.sock"
 
+    @property
+    def network_lock(self) -> Path:
+        """Held while bridges and published ports change, so that two workers do not decide on the same facts."""
+        return self.run / "network.lock"
+
     def shim_socket(self, container_id: str) -> Path:
         """A shim's own socket. The ID is cut because a UNIX socket's path holds 107 bytes."""
         return self.shims / container_id[:24]

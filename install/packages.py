@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from install.steps import Failure, Step, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 UP = ("python3-venv", "busybox-static", "libnftables1", "libseccomp2", "mount", "passwd")
 TEST = (*UP, "chromium", "iproute2", "nftables", "shellcheck")
-BENCH = (*UP, "nginx-light", "wrk")
+BENCH = (*UP, "iproute2", "nftables", "nginx-light", "wrk")
 
 # A docker command from elsewhere serves as well as Debian's.
 DOCKER_COMMAND = "docker.io"
+# Asked by invoke-rc.d(8) and deb-systemd-invoke(1p) before they start anything.
+POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def ensure(names: Iterable[str]) -> None:
@@ -56,7 +60,22 @@ def _install(names: list[str], running: Step) -> None:
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     try:
         running.run(["apt-get", "-q", "update"], environment=quiet)
-        running.run(["apt-get", "-q", "-y", "install", "--no-install-recommends", *names], environment=quiet)
+        with _no_daemons():
+            running.run(["apt-get", "-q", "-y", "install", "--no-install-recommends", *names], environment=quiet)
     except Failure as failure:
         raise Failure(str(failure), f"install these packages and try again: {' '.join(names)}") from failure
     running.done(f"installed {' '.join(names)}")
+
+
+@contextlib.contextmanager
+def _no_daemons() -> Iterator[None]:
+    """Packages that are wanted as tools (docker.io, nginx-light) must not start their daemons: policy-rc.d, 101."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()

@@ -29,7 +29,9 @@ class MuelleError(Exception):
         return str(self)
 
     def to_json(self) -> dict[str, str]:
-        return {"kind": type(self).__name__, "message": str(self)}
+        """As it crosses a process border; a class of a single module travels as the class of the tree it belongs to."""
+        kind = next(base.__name__ for base in type(self).__mro__ if base in _TRAVELLERS)
+        return {"kind": kind, "message": str(self)}
 
     @staticmethod
     def from_json(value: dict[str, str]) -> MuelleError:
@@ -82,3 +84,4 @@ KINDS: dict[str, type[MuelleError]] = {
         Unavailable,
     )
 }
+_TRAVELLERS = (*KINDS.values(), MuelleError)

@@ -15,7 +15,10 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 
 
 def seal() -> None:
-    """Start again from a sealed copy, unless that has been done."""
+    """Start again from a sealed copy, unless that has been done.
+
+    Descriptors that our own starter left open are closed: every container would inherit them.
+    """
     if os.readlink("/proc/self/exe").startswith(f"/memfd:{_NAME}"):
         return
     fd = os.memfd_create(_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -25,4 +28,6 @@ def seal() -> None:
         while offset < size:
             offset += os.sendfile(fd, source.fileno(), offset, size - offset)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+    os.closerange(3, fd)
+    os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
     os.execve(fd, sys.orig_argv, os.environ)

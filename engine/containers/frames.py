@@ -1,7 +1,7 @@
 """What travels on an attached connection: Docker's multiplexed frames and the detach keys.
 
-A frame is ``[stream, 0, 0, 0, size as big-endian uint32]`` and then the payload; stream is 0 for stdin, 1 for stdout and
-2 for stderr (Engine API, "Attach to a container", stream format).
+A frame is ``[stream, 0, 0, 0, size as big-endian uint32]`` and then the payload; stream is 0 for stdin, 1 for stdout
+and 2 for stderr (Engine API, "Attach to a container", stream format).
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ It talks to its shim over a SOCK_SEQPACKET pair (`engine.containers.wire`):
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 from typing import Any, NoReturn
 
@@ -39,15 +41,14 @@ def report(channel: socket.socket, error: BaseException) -> int:
     """Send a failure to the shim and return the exit code that stands for it."""
     known = error if isinstance(error, MuelleError) else SystemFailure(f"container init failed: {error!r}")
     exit_code = error.exit_code if isinstance(error, CommandError) else 128
-    try:
+    with contextlib.suppress(OSError):  # the shim may be gone, and with it whoever wanted to know
         wire.send(channel, {"error": known.to_json(), "exit_code": exit_code})
-    except OSError:
-        pass  # the shim is gone, and with it whoever wanted to know
     return exit_code
 
 
 def _prepare(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) -> None:
-    libc.prctl(libc.PR_SET_PDEATHSIG, 9)
+    protect()
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     join_cgroups(spec["cgroup"]["join"])
     namespaces = spec["namespaces"]
     _enter_shared(namespaces)
@@ -64,6 +65,14 @@ def _prepare(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | N
     message, _ = wire.receive(channel)
     if "go" not in message:
         raise SystemFailure("start was called off")
+
+
+def protect() -> None:
+    """Forbid the container to trace this process or look at its descriptors before it has become the command.
+
+    Once capabilities are dropped only "not dumpable" stands between; execve makes it dumpable again (ptrace(2)).
+    """
+    libc.prctl(libc.PR_SET_DUMPABLE, 0)
 
 
 def join_cgroups(paths: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Forks shims. A small single-threaded process beside the workers, so that a shim holds no Django and no Celery.
 
-It also keeps attachments to containers that do not run yet (`docker run` attaches before it starts) and hands them to the
-shim by inheritance, so that not a byte of early output is missed. Protocol: docs/architecture.md.
+It also keeps attachments to containers that do not run yet (`docker run` attaches before it starts) and hands them to
+the shim by inheritance, so that not a byte of early output is missed. Protocol: docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Launcher:
             sock.close()
 
     def _start(self, sock: socket.socket, message: wire.Message, _fds: list[int]) -> None:
-        """Fork the shim; it answers the worker itself. Its socket exists before it does, so that no attach falls between."""
+        """Fork the shim; it answers the worker itself. Its socket is there before it is: no attach falls between."""
         container = message["container"]
         listener = listen(self._shim_socket(container), 0o660, self._group)
         attachments = self._waiting.pop(container, [])

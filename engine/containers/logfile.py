@@ -1,7 +1,8 @@
 """Writes a container's log in Docker's json-file form: ``{"log":"text\\n","stream":"stdout","time":"…Z"}`` a line.
 
 The common case, many complete lines of plain ASCII in one read, is two ``replace`` calls for the whole block, so that
-the shim keeps pace with a program that logs as fast as it can. All lines of a block carry the time at which it was read.
+the shim keeps pace with a program that logs as fast as it can. All lines of a block carry the time at which it was
+read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The mounts of a container: the kernel's own file systems, and what users bring, as steps for `engine.containers.rootfs`.
+"""The mounts of a container, the kernel's own and what users bring, as steps for `engine.containers.rootfs`.
 
 The list of kernel file systems, devices and hidden paths is the OCI runtime specification's default for Linux, with
 Docker's choices where it leaves one.
@@ -66,7 +66,7 @@ Step = dict[str, Any]
 
 
 class MountPoint(NamedTuple):
-    """A mount that a user asked for. ``source`` is a path of the host (empty for tmpfs); ``options`` are tmpfs options."""
+    """A mount that a user asked for. ``source`` is a path of the host, empty for tmpfs, to which ``options`` belong."""
 
     type: str
     source: str
@@ -172,9 +172,9 @@ def _host_devices() -> Iterable[Path]:
         names[:] = [name for name in names if name not in ("pts", "shm", "mqueue", "fd", ".lxc", ".udev")]
         for name in files:
             path = Path(directory, name)
-            if name not in ("console", "ptmx") and (path.is_block_device() or path.is_char_device()):
-                if not path.is_symlink():
-                    yield path
+            node = not path.is_symlink() and (path.is_block_device() or path.is_char_device())
+            if node and name not in ("console", "ptmx"):
+                yield path
 
 
 def _node(host: Path, inside: str) -> tuple[str, int, int, int, int, int]:

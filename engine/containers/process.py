@@ -1,8 +1,8 @@
 """Turns this process into a container's process: limits, user, capabilities, seccomp, and at last execve.
 
-Used by the container's first process and by exec sessions, after namespaces and root are entered. The order follows what
-each step needs: user names are looked up inside the container's root; a filter without no_new_privs needs CAP_SYS_ADMIN;
-the bounding set needs CAP_SETPCAP; changing the user clears the parent-death signal.
+Used by the container's first process and by exec sessions, after namespaces and root are entered. The order follows
+what each step needs: user names are looked up inside the container's root; a filter without no_new_privs needs
+CAP_SYS_ADMIN; the bounding set needs CAP_SETPCAP; changing the user clears the parent-death signal.
 """
 
 from __future__ import annotations
@@ -125,12 +125,13 @@ def _require_executable(path: str, command: str) -> None:
 
 def _command_error(command: str, error: OSError) -> CommandError:
     missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-    reason = f"stat {command}: {(error.strerror or '').lower()}" if missing else (error.strerror or "").lower()
+    text = (error.strerror or "").lower()
+    reason = f"stat {command}: {text}" if missing else text
     return CommandError(command, reason, NOT_FOUND if missing else NOT_EXECUTABLE)
 
 
 def _reset_signals() -> None:
-    """Python ignores SIGPIPE and SIGXFSZ, the launcher ignores SIGCHLD, and ignored signals stay ignored over execve."""
+    """Undo what Python (SIGPIPE, SIGXFSZ) and the launcher (SIGCHLD) ignore: ignored signals stay so over execve."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -1,8 +1,9 @@
 """Builds a container's root file system, inside the container's own mount namespace.
 
-Runs in the forked child that becomes the container. The order is the safety: sources of bind mounts are opened by path
-while the host's tree is still in place; then the overlay becomes the root and the host's tree goes away; only then are
-paths of the image resolved, so that no symlink in an image can name a file of the host. See pivot_root(2), open_tree(2).
+Runs in the forked child that becomes the container. The order is the safety: sources of bind mounts are opened by
+path while the host's tree is still in place; then the overlay becomes the root and the host's tree goes away; only
+then are paths of the image resolved, so that no symlink in an image can name a file of the host. See pivot_root(2),
+open_tree(2).
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _DEVICE_LINKS = (
 
 
 def build(plan: Plan) -> None:
-    """Make the root that ``plan`` (the ``root`` part of a spec, see `engine.containers.spec`) describes and enter it."""
-    # Nothing mounted from here on may reach the host; what the host mounts later may reach binds that ask for it.
+    """Make the root that ``plan`` describes, the ``root`` part of `engine.containers.spec`, and enter it."""
+    # Nothing mounted from here on reaches the host; what the host mounts later reaches binds that ask for it.
     libc.mount("", "/", flags=libc.MS_REC | (libc.MS_SLAVE if plan["slave"] else libc.MS_PRIVATE))
     sources = [None if "type" in volume else _open_source(volume) for volume in plan["volumes"]]
     _enter_overlay(plan)
@@ -52,7 +53,10 @@ def build(plan: Plan) -> None:
 
 
 def _enter_overlay(plan: Plan) -> None:
-    """Mount the overlay and make it the root. Layers are named relative to their store: mount(2) takes one page of options."""
+    """Mount the overlay and make it the root.
+
+    Layers are named relative to their store, because mount(2) takes no more than a page of options.
+    """
     os.chdir(plan["layer_store"])
     lower = ":".join(plan["layers"])
     options = f"lowerdir={lower},upperdir={plan['upper']},workdir={plan['work']}"

@@ -121,7 +121,7 @@ def signal_container(layout: Layout, container_id: str, number: int) -> None:
 
 
 def stop(layout: Layout, container_id: str, number: int, timeout: float | None) -> None:
-    """Send ``number`` now and SIGKILL after ``timeout`` seconds (None: never). Returns at once; the shim keeps the time."""
+    """Send ``number`` now and SIGKILL after ``timeout`` seconds (None: never). Returns at once: the shim keeps time."""
     wire.call(layout.shim_socket(container_id), {"op": "stop", "signal": number, "timeout": timeout})
 
 
@@ -158,7 +158,7 @@ def process_start_time(pid: int) -> int | None:
 
 
 def kill_remains(layout: Layout, container_id: str, patience: float = 5.0) -> None:
-    """Kill what is left in the container's cgroup, for instance after its shim was killed, and wait until it is gone."""
+    """Kill what is left in the container's cgroup, as after the death of its shim, and wait until it is gone."""
     group = cgroup(layout, container_id)
     deadline = time.monotonic() + patience
     with contextlib.suppress(MuelleError):

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from engine.containers import wire
 from engine.containers.birth import Birth
-from engine.containers.init import join_cgroups, replace_stdio, report
+from engine.containers.init import join_cgroups, protect, replace_stdio, report
 from engine.containers.loop import READ, Loop
 from engine.containers.process import become
 from engine.containers.reaper import reap
@@ -152,6 +152,7 @@ def _enter(
     """Run in the helper: enter the container, make the process, leave."""
     status = 1
     try:
+        protect()
         join_cgroups(cgroups)
         libc.setns(pidfd, _NAMESPACES)
         pid, child = libc.clone3(libc.CLONE_PARENT, 0)

@@ -1,7 +1,8 @@
 """The parent of one container: it owns the streams, the log, the exit status and the exec sessions.
 
-Forked by the launcher, one per container, it needs nothing of the rest to go on: web process, workers, broker, monitor and
-launcher may all die and come back. What it knows is in the container's directory. Protocol: docs/architecture.md.
+Forked by the launcher, one per container, it needs nothing of the rest to go on: web process, workers, broker,
+monitor and launcher may all die and come back. What it knows is in the container's directory. Protocol:
+docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -173,8 +174,10 @@ class Shim:
             signal.pidfd_send_signal(self.pidfd, number)
 
     def stop(self, number: int, timeout: float | None) -> None:
-        """Ask the container to end, and make it end after ``timeout`` seconds. The deadline lives here, so that it holds
-        whatever happens to the worker that asked."""
+        """Ask the container to end, and make it end after ``timeout`` seconds.
+
+        The deadline lives here, so that it holds whatever happens to the worker that asked.
+        """
         self.signal(number)
         if timeout is not None:
             self.loop.later(timeout, self._kill_at_deadline)

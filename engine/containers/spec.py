@@ -1,7 +1,7 @@
 """The runtime specification of one container: what launcher, shim and init need to know, and nothing else.
 
-It is JSON in the container's directory, written by the worker at each start. It follows the OCI runtime specification in
-spirit (namespaces, process, root, mounts), in a shape that the child can execute step by step without thinking.
+It is JSON in the container's directory, written by the worker at each start. It follows the OCI runtime specification
+in spirit (namespaces, process, root, mounts), in a shape that the child can execute step by step without thinking.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """System calls that Python does not wrap. The only place where the runtime meets ctypes.
 
-Constants carry the names of the kernel's headers. Each wrapper takes plain values, checks the result and raises OSError
-with errno and, where there is one, the path. Launcher, shim and init import this module on every start, so it stays small.
+Constants carry the names of the kernel's headers. Each wrapper takes plain values, checks the result and raises
+OSError with errno and, where there is one, the path. Launcher, shim and init import this module on every start, so it
+stays small.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, BinaryIO
@@ -29,9 +30,12 @@ class _Tail:
             found += self._read()
         return found
 
-    def _open(self, *, at_end: bool) -> None:
+    def close(self) -> None:
         if self._file:
             self._file.close()
+
+    def _open(self, *, at_end: bool) -> None:
+        self.close()
         self._file = self._path.open("rb") if self._path.exists() else None
         if self._file and at_end:
             self._file.seek(0, 2)
@@ -57,10 +61,11 @@ def _inode(file: BinaryIO) -> int:
 
 def follow(directory: Path, names: list[str], stopped: Callable[[], bool]) -> None:
     """Print each new line of the named services' logs behind the service's name."""
-    tails = {name: _Tail(directory / f"{name}.log") for name in names}
     width = max(map(len, names), default=0)
-    while not stopped():
-        for name, tail in tails.items():
-            for line in tail.lines():
-                print(f"{name:{width}} │ {line}", flush=True)
-        time.sleep(PAUSE)
+    with contextlib.ExitStack() as stack:
+        tails = {name: stack.enter_context(contextlib.closing(_Tail(directory / f"{name}.log"))) for name in names}
+        while not stopped():
+            for name, tail in tails.items():
+                for line in tail.lines():
+                    print(f"{name:{width}} │ {line}", flush=True)
+            time.sleep(PAUSE)

@@ -69,7 +69,9 @@ def services(settings: Settings) -> list[Service]:
 def configuration(settings: Settings) -> str:
     """supervisord's configuration file."""
     layout = settings.layout
-    head = SUPERVISOR.format(logs=layout.logs, services=layout.services, checkout=_literal(str(CHECKOUT)))
+    head = SUPERVISOR.format(
+        logs=_literal(layout.logs), services=_literal(layout.services), checkout=_literal(CHECKOUT)
+    )
     return head + "".join(_program(settings, service) for service in services(settings))
 
 
@@ -85,7 +87,7 @@ def _program(settings: Settings, service: Service) -> str:
         stop_seconds=STOP_SECONDS,
         # A launcher's group may hold shims, and they stay.
         kill_group="false" if service.name == "launcher" else "true",
-        logs=settings.layout.logs,
+        logs=_literal(settings.layout.logs),
     )
 
 
@@ -106,6 +108,6 @@ def _valkey_directory() -> str:
     return str(found[-1].relative_to(VENV)) if found else "bin"
 
 
-def _literal(value: str) -> str:
+def _literal(value: str | Path) -> str:
     """supervisord expands %(name)s in values."""
-    return value.replace("%", "%%")
+    return str(value).replace("%", "%%")

@@ -1,4 +1,4 @@
-"""A complete installation for tests, made by the command that users run, with a home, run directory and port of its own."""
+"""A complete installation for tests, made by the command that users run, with its own home, run directory and port."""
 
 from __future__ import annotations
 

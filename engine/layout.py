@@ -37,6 +37,10 @@ class Layout(NamedTuple):
     def volumes(self) -> Path:
         return self.home / "volumes"
 
+    def volume(self, name: str) -> Path:
+        """What a container sees of a volume: Docker's ``<root>/volumes/<name>/_data``."""
+        return self.volumes / name / "_data"
+
     @property
     def cache(self) -> Path:
         return self.home / "cache"

@@ -1,0 +1,1 @@
+"""Volumes: named directories that outlive containers. The only driver is ``local``."""

@@ -30,8 +30,9 @@ _senders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="task-sender")
 async def call(name: str, /, *, timeout: float | None = DEFAULT_SECONDS, **arguments: Any) -> Any:
     """Run ``name`` on a worker of this node and return its JSON value.
 
-    ``timeout`` in seconds also bounds how long the message may wait for a worker; None waits without end. Raises the
-    MuelleError that the operation raised; Unavailable when the broker or every worker is away.
+    ``timeout`` in seconds also bounds how long the message may wait for a worker; None waits without end. An
+    operation's own argument of that name is written ``timeout_``. Raises the MuelleError that the operation raised;
+    Unavailable when the broker or every worker is away.
     """
     call_id, future = _mailbox.expect()
     try:
@@ -66,7 +67,7 @@ def _send(name: str, call_id: str, timeout: float | None, arguments: dict[str, A
     try:
         app.send_task(
             name,
-            kwargs=arguments,
+            kwargs={key.removesuffix("_"): value for key, value in arguments.items()},
             task_id=call_id,
             queue=queue_name(routes.kind(name)),
             expires=timeout,

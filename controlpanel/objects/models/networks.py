@@ -15,6 +15,7 @@ class Network(models.Model):
     """A network of one node; ``bridge``, ``host`` and ``none`` exist from the first migration's node on.
 
     ``ipam`` is Docker's IPAM object. The default bridge's subnet is chosen when it is first needed and then kept there.
+    ``last_ip`` is the address given out last: the next one follows it, so that a freed address comes back late.
     """
 
     id = models.CharField(max_length=64, primary_key=True)
@@ -28,6 +29,7 @@ class Network(models.Model):
     attachable = models.BooleanField(default=False)
     enable_ipv6 = models.BooleanField(default=False)
     created_at = models.CharField(max_length=40)
+    last_ip = models.CharField(max_length=45, default="", blank=True)
 
     objects: NetworkManager = NetworkManager()
 
@@ -60,7 +62,7 @@ class Endpoint(models.Model):
     """A container's seat in a network while it runs.
 
     ``ip`` and ``mac`` as text; ``host_interface`` is the veth's name in the host; ``ports`` is a list of
-    ``{"proto", "host_ip", "host_port", "container_port"}`` as published, ephemeral ones resolved.
+    ``{"protocol", "host_ip", "host_port", "container_port"}`` as published, ephemeral ones resolved.
     """
 
     network = models.ForeignKey(Network, on_delete=models.CASCADE, related_name="endpoints")

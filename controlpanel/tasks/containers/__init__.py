@@ -1,0 +1,1 @@
+"""Operations on containers, one module per family of verbs."""

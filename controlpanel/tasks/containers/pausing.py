@@ -1,0 +1,51 @@
+"""Pause and unpause: freezing a container's cgroup."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from controlpanel.objects import events
+from controlpanel.objects.models import Container
+from controlpanel.objects.states import Status
+from controlpanel.tasks.containers import lookup
+from controlpanel.tasks.operation import operation
+from engine.containers import runtime
+from engine.errors import Conflict, SystemFailure
+
+
+@operation("containers.pause")
+def pause(id: str) -> None:  # noqa: A002  # the name on the wire
+    """Freeze every process. The row moves first, so that of two callers one does it and the other is told."""
+    container = lookup.find_settled(id)
+    if not container.move((Status.RUNNING,), Status.PAUSED):
+        container.refresh_from_db(fields=["status"])
+        if container.status == Status.PAUSED:
+            raise Conflict(f"Container {container.id} is already paused")
+        if container.status == Status.RESTARTING:
+            raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
+        raise Conflict(f"Container {container.id} is not running")
+    try:
+        runtime.cgroup(settings.MUELLE_LAYOUT, container.id).freeze()
+    except BaseException:
+        container.move((Status.PAUSED,), Status.RUNNING)
+        raise
+    events.publish_all([events.of_container(container, "pause")])
+
+
+@operation("containers.unpause")
+def unpause(id: str) -> None:  # noqa: A002
+    container = lookup.find_settled(id)
+    if not resume(container):
+        # Docker answers 500 here, not 409.
+        raise SystemFailure(f"Container {container.id} is not paused")
+
+
+def resume(container: Container) -> bool:
+    """Thaw a paused container; false when it is not paused. Thawing twice does no harm, so it comes first."""
+    if container.status != Status.PAUSED:
+        return False
+    runtime.cgroup(settings.MUELLE_LAYOUT, container.id).thaw()
+    if not container.move((Status.PAUSED,), Status.RUNNING):
+        return False
+    events.publish_all([events.of_container(container, "unpause")])
+    return True

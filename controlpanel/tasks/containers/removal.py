@@ -1,0 +1,86 @@
+"""Removing containers: the row, the directory, and with ``-v`` the anonymous volumes."""
+
+from __future__ import annotations
+
+import logging
+import signal as signals
+
+from django.conf import settings
+from django.db import transaction
+
+from controlpanel.objects import events, states
+from controlpanel.objects.models import Container, Waiter
+from controlpanel.objects.states import Status
+from controlpanel.tasks import movers, networking, notices
+from controlpanel.tasks import volumes as volume_tasks
+from controlpanel.tasks.containers import ending, lookup, pausing
+from controlpanel.tasks.operation import LATER, Later, call_id, operation
+from engine.containers import runtime
+from engine.errors import Conflict, MuelleError, SystemFailure
+
+logger = logging.getLogger(__name__)
+
+
+@operation("containers.remove")
+def remove(id: str, force: bool = False, volumes: bool = False) -> dict[str, bool] | Later:  # noqa: A002
+    """Remove a container; with ``force`` a running one is killed first and the answer comes when it has gone."""
+    while True:
+        container = lookup.find_settled(id)
+        if container.status == Status.REMOVING:
+            raise Conflict(f"removal of container {id} is already in progress")
+        if container.status in states.REMOVABLE:
+            if container.move(tuple(states.REMOVABLE), Status.REMOVING, mover=movers.me()):
+                purge(container, with_volumes=volumes)
+                return {"changed": True}
+        elif not force:
+            raise Conflict(_refusal(container))
+        elif container.status in states.ALIVE:
+            return _kill_and_remove(container, volumes)
+        else:
+            ending.call_off_restart(container)
+
+
+def purge(container: Container, *, with_volumes: bool) -> None:
+    """Take away everything of a container in REMOVING. On failure it stays as ``dead`` and can be removed again."""
+    try:
+        for row in container.endpoints.all():
+            networking.release(row)
+        runtime.delete(settings.MUELLE_LAYOUT, container.id)
+        happened = _forget(container, with_volumes)
+    except (MuelleError, OSError) as error:
+        text = f"unable to remove filesystem for {container.id}: {error}"
+        container.move((Status.REMOVING,), Status.DEAD, error=text)
+        raise SystemFailure(text) from error
+    events.publish_all(happened)
+
+
+def _forget(container: Container, with_volumes: bool) -> list[events.Event]:
+    """Delete the row and, if asked, the anonymous volumes that only this container used."""
+    happened = [events.of_container(container, "destroy")]
+    anonymous = volume_tasks.anonymous_of(container) if with_volumes else []
+    with transaction.atomic():
+        container.delete()
+    for volume in anonymous:
+        try:
+            happened += volume_tasks.discard(volume)
+        except MuelleError as error:
+            logger.warning("volume %s stays: %s", volume.name, error)
+    return happened
+
+
+def _kill_and_remove(container: Container, with_volumes: bool) -> dict[str, bool] | Later:
+    Container.objects.filter(pk=container.pk).update(manually_stopped=True, restart_cancelled=True)
+    arguments = {"volumes": with_volumes}
+    Waiter.objects.create(container=container, purpose=Waiter.Purpose.REMOVE, call_id=call_id(), arguments=arguments)
+    ending.send(container, signals.SIGKILL)
+    pausing.resume(container)
+    notices.nudge(container.id)
+    return LATER if call_id() else {"changed": True}
+
+
+def _refusal(container: Container) -> str:
+    if container.status == Status.PAUSED:
+        hint = f"container is {container.status} and must be unpaused first"
+    else:
+        hint = f"container is {container.status}: stop the container before removing or force remove"
+    return f'cannot remove container "/{container.name}": {hint}'

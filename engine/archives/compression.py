@@ -9,7 +9,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import zstandard
 
@@ -145,7 +145,14 @@ class _Decompressed:
         self._stream = _Prefixed(rest, self._stream)
 
 
-def plain(stream: Readable) -> Readable:
+class Plain(NamedTuple):
+    """A decompressed stream, and whether there was anything to decompress."""
+
+    stream: Readable
+    was_compressed: bool
+
+
+def plain(stream: Readable) -> Plain:
     """The stream itself, or its decompressed form when it begins like a known compression."""
     head = b""
     while len(head) < _MAX_MAGIC and (more := stream.read(_MAX_MAGIC - len(head))):
@@ -153,5 +160,5 @@ def plain(stream: Readable) -> Readable:
     rest = _Prefixed(head, stream)
     for magic, make in _FORMATS.items():
         if head.startswith(magic):
-            return _Decompressed(rest, make)
-    return rest
+            return Plain(_Decompressed(rest, make), True)
+    return Plain(rest, False)

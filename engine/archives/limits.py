@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InvalidArgument, SystemFailure
@@ -26,12 +27,12 @@ DEFAULT = Limits()
 
 
 class Budget:
-    """Counts what an archive has written below the file system of ``fd`` and stops it at the limits."""
+    """Counts what an archive has written on the file system of ``directory`` and stops it at the limits."""
 
     _STEP = 32 * MIB
 
-    def __init__(self, fd: int, limits: Limits = DEFAULT) -> None:
-        self._fd, self._limits = fd, limits
+    def __init__(self, directory: int | Path, limits: Limits = DEFAULT) -> None:
+        self._directory, self._limits = directory, limits
         self._written = self._entries = 0
         self._next_look = 0
 
@@ -42,7 +43,7 @@ class Budget:
             raise InvalidArgument(f"archive unpacks to more than {self._limits.size} bytes")
         if self._written >= self._next_look:
             self._next_look = self._written + self._STEP
-            room = os.fstatvfs(self._fd)
+            room = os.statvfs(self._directory)
             if room.f_bavail * room.f_frsize < self._limits.reserve + self._STEP:
                 raise SystemFailure(os.strerror(errno.ENOSPC).lower())
 

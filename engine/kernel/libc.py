@@ -245,6 +245,11 @@ def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: int = 0) 
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
 
 
+def syncfs(fd: int) -> None:
+    """syncfs(2): write back the file system that ``fd`` is on."""
+    _check(_libc.syncfs(fd))
+
+
 def prctl(option: int, argument2: int = 0, argument3: int = 0) -> int:
     """prctl(2)."""
     wide = ctypes.c_ulong

@@ -6,12 +6,26 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
 
+from typing import Any
+
 import django
 
+# Models can be imported only after this.
 django.setup(set_prefix=False)
 
-from channels.routing import ProtocolTypeRouter
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.urls import re_path  # noqa: E402
 
-from controlpanel.server.handler import Handler
+from controlpanel.server.handler import Handler  # noqa: E402
+from controlpanel.streams.routing import websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter({"http": Handler()})
+
+async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Reject the handshake on a path that nobody serves."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+# Channels takes ASGI applications where Django's types know views only.
+routes = [*websocket_urlpatterns, re_path(r"", refuse)]  # type: ignore[arg-type]
+application = ProtocolTypeRouter({"http": Handler(), "websocket": URLRouter(routes)})

@@ -13,14 +13,14 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
-from zope.interface import implementer
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 from controlpanel.server.request import Request
 from controlpanel.streams.connection import Peer
 
 UCRED = struct.Struct("3i")
-# A client on the network that neither sends nor waits for anything; on the UNIX socket Docker sets no limit, and clients
-# reuse connections after any pause.
+# For a client on the network that neither sends nor waits for anything. On the UNIX socket there is no limit, as in
+# Docker: clients reuse connections after any pause.
 IDLE_SECONDS = 600
 # How often a half-closed connection is asked whether its other half is closed too: epoll does not tell once the end of
 # file has been read, because nothing is left to be read.
@@ -34,8 +34,12 @@ def peer_of(sock: socket.socket) -> Peer | None:
     return Peer(*UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)))
 
 
+# Twisted's annotations are partial; a base without any keeps strict typing for our own code.
+HTTPChannel: Any = http.HTTPChannel
+
+
 @implementer(interfaces.IHalfCloseableProtocol)
-class Channel(http.HTTPChannel):
+class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that survives the client's half-close, knows its peer, and limits headers as Go's server does."""
 
     MAX_LENGTH = 256 * 1024
@@ -94,7 +98,7 @@ class Channel(http.HTTPChannel):
 
     def _lose(self) -> None:
         if self.transport.connected:
-            self.transport.connectionLost(Failure(ConnectionDone()))
+            self.transport.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
 
 
 class Factory(HTTPFactory):  # type: ignore[misc]  # Daphne has no types

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.http import HttpResponseBase
 
 from controlpanel.streams.connection import PEER
 from controlpanel.streams.hijack import HijackResponse
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+if TYPE_CHECKING:
+    from django.http import HttpResponseBase
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 PANEL_PREFIXES = ("/panel/", "/static/")
 NOT_FOUND = b'{"message":"page not found"}\n'

@@ -25,7 +25,7 @@ class Listeners(NamedTuple):
 
 
 def bind(layout: Layout, address: str) -> Listeners:
-    """Bind all of them. ``address`` is ``host:port``, ``[v6]:port``, ``:port`` or ``port``; empty binds no TCP socket."""
+    """Bind all of them. ``address`` is ``host:port``, ``[v6]:port`` or ``port``; empty binds no TCP socket."""
     layout.run.mkdir(parents=True, exist_ok=True)
     http = [bind_unix(layout.docker_socket, socket.SOCK_STREAM)]
     if address:

@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.http import NO_BODY_CODES
-from zope.interface import implementer
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 from controlpanel.server.upload import Upload
 from controlpanel.streams.connection import Detached
@@ -85,7 +85,7 @@ class Request(WebRequest):  # type: ignore[misc]  # Daphne has no types
             super().finish()
 
     def handle_reply(self, message: dict[str, Any]) -> None:
-        """Send one ASGI message. The head waits for the first piece of body, which tells whether the length is known."""
+        """Send one ASGI message. The head waits for the first piece of body, which tells whether a length is known."""
         if self.detached:
             return
         if message["type"] == "http.response.start" and not self._response_started:
@@ -145,7 +145,7 @@ class Request(WebRequest):  # type: ignore[misc]  # Daphne has no types
         transport.unregisterProducer()
         transport._shouldShutdown = False
         transport.protocol = Protocol()
-        transport.connectionLost(Failure(ConnectionDone()))
+        transport.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
         return Detached(fd, b"".join(self.channel._dataBuffer))
 
     def _with_length(self, start: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:

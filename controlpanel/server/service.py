@@ -13,14 +13,19 @@ from typing import Any
 from daphne.server import Server as DaphneServer
 from daphne.server import twisted_loop
 from daphne.ws_protocol import WebSocketFactory
-from twisted.internet import defer, reactor
-from twisted.logger import globalLogBeginner
+from twisted.internet import defer
+from twisted.internet import reactor as installed_reactor
+from twisted.logger import ILogObserver, globalLogBeginner
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 from controlpanel.server.channel import Factory, peer_of
 from controlpanel.server.request import Request
 from controlpanel.streams.connection import CONNECTION, PEER, UPLOAD
 
 logger = logging.getLogger(__name__)
+
+# Its type is the interface of one of several reactors; which one it is was decided by Daphne.
+reactor: Any = installed_reactor
 
 WEBSOCKET_CHECK_SECONDS = 5
 WEBSOCKET_BUFFER = 512 * 1024
@@ -39,14 +44,14 @@ class Server(DaphneServer):  # type: ignore[misc]  # Daphne has no types
 
     def run(self) -> None:
         asyncio.set_event_loop(twisted_loop)
-        globalLogBeginner.beginLoggingTo([lambda _: None], redirectStandardIO=False, discardBuffer=True)
+        globalLogBeginner.beginLoggingTo([_ignore], redirectStandardIO=False, discardBuffer=True)
         self.http_factory = Factory(self)
         self.ws_factory = self._websocket_factory()
         for listener in self.sockets:
-            reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)  # type: ignore[attr-defined]
-        reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)  # type: ignore[attr-defined]
-        reactor.callWhenRunning(self.on_start)  # type: ignore[attr-defined]
-        reactor.run()  # type: ignore[attr-defined]
+            reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
+        reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
+        reactor.callWhenRunning(self.on_start)
+        reactor.run()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[Any] | None:
         """Start the application for a request or WebSocket; it is reaped when it ends, not by a timer."""
@@ -132,3 +137,8 @@ class Server(DaphneServer):  # type: ignore[misc]  # Daphne has no types
         if protocol in self.connections:
             protocol.check_timeouts()
             twisted_loop.call_later(WEBSOCKET_CHECK_SECONDS, self._check_websocket, protocol)
+
+
+@implementer(ILogObserver)
+def _ignore(event: Any) -> None:
+    """Twisted's own log: connections that come and go."""

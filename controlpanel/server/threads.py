@@ -1,9 +1,9 @@
 """One pool of threads for all synchronous code of the process.
 
-Django gives each request a thread of its own as soon as the request calls synchronous code, and keeps it until the answer
-is complete. A thousand clients that wait would hold a thousand threads, each with a database connection. What Django
-needs one thread for is its per-thread database connection, and no transaction here spans two calls; so all requests
-share a pool that starts a thread only when none is idle, and each thread keeps its connection.
+Django gives each request a thread of its own as soon as the request calls synchronous code, and keeps it until the
+answer is complete. A thousand clients that wait would hold a thousand threads, each with a database connection. What
+Django needs one thread for is its per-thread database connection, and no transaction here spans two calls; so all
+requests share a pool that starts a thread only when none is idle, and each thread keeps its connection.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ DISCARD_LIMIT = 16 * 1024 * 1024
 class Upload:
     """Bytes from the connection into a socket pair; the connection is paused while the reader is behind.
 
-    A reader must tell the end of a body from a client that broke off. The writing end starts with one unread byte, and a
-    UNIX socket that is closed with unread bytes gives its peer ECONNRESET instead of the end of file
+    A reader must tell the end of a body from a client that broke off. The writing end starts with one unread byte, and
+    a UNIX socket that is closed with unread bytes gives its peer ECONNRESET instead of the end of file
     (``unix_release_sock`` in net/unix/af_unix.c); at the true end the byte is taken out first.
     """
 

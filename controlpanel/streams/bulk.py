@@ -14,8 +14,8 @@ import secrets
 import socket
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from controlpanel.streams import shims
 from engine.containers import wire
 from engine.errors import Forbidden, MuelleError, NotFound
 
@@ -26,39 +26,53 @@ UCRED = struct.Struct("3i")
 REQUEST_SECONDS = 10.0
 
 
-class Offer(NamedTuple):
-    body: int | None
-    reply: int | None
+class Ticket:
+    """Descriptors, owned here until a worker has them. ``taken`` is done once one does.
 
-    def fds(self) -> list[int]:
-        return [fd for fd in self if fd is not None]
+    From then on only the worker holds them, so its end of a pipe closes when it is done or dies.
+    """
+
+    def __init__(self, body_fd: int | None = None, reply_fd: int | None = None) -> None:
+        self.id = secrets.token_hex(16)
+        self.body_fd, self.reply_fd = body_fd, reply_fd
+        self.taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        _open[self.id] = self
+
+    def hand_over(self, sock: socket.socket) -> None:
+        """Send the descriptors to the worker at the other end. Serves once."""
+        try:
+            wire.send(sock, {"body": self.body_fd is not None, "reply": self.reply_fd is not None}, self._fds())
+        finally:
+            self.close()
+        if not self.taken.done():
+            self.taken.set_result(None)
+
+    def close(self) -> None:
+        """Withdraw the offer, if nobody has taken it."""
+        if _open.pop(self.id, None) is not None:
+            wire.close_all(self._fds())
+
+    def _fds(self) -> list[int]:
+        return [fd for fd in (self.body_fd, self.reply_fd) if fd is not None]
 
 
-_offers: dict[str, Offer] = {}
+_open: dict[str, Ticket] = {}
+_answers: set[asyncio.Task[None]] = set()
 
 
 @contextlib.contextmanager
-def open_ticket(body_fd: int | None = None, reply_fd: int | None = None) -> Iterator[str]:
-    """Offer descriptors, which are owned and closed here, to the worker that names the ticket.
-
-    Once fetched only the worker holds them, so its end of a pipe closes when the worker is done or dies.
-    """
-    ticket = secrets.token_hex(16)
-    _offers[ticket] = Offer(body_fd, reply_fd)
+def open_ticket(body_fd: int | None = None, reply_fd: int | None = None) -> Iterator[Ticket]:
+    """Offer descriptors to the worker that names the ticket's ``id``, for as long as the context lasts."""
+    ticket = Ticket(body_fd, reply_fd)
     try:
         yield ticket
     finally:
-        offer = _offers.pop(ticket, None)
-        if offer is not None:
-            wire.close_all(offer.fds())
+        ticket.close()
 
 
 def listen(listener: socket.socket) -> None:
     """Serve tickets on the running loop from now on."""
     asyncio.get_event_loop().add_reader(listener, _accept, listener)
-
-
-_answers: set[asyncio.Task[None]] = set()
 
 
 def _accept(listener: socket.socket) -> None:
@@ -77,7 +91,7 @@ async def _answer(sock: socket.socket) -> None:
     with sock:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                await _readable(sock)
+                await shims.readable(sock)
             _hand_over(sock)
         except MuelleError as error:
             with contextlib.suppress(OSError):
@@ -92,20 +106,7 @@ def _hand_over(sock: socket.socket) -> None:
     _, uid, _ = UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
     if uid not in (0, os.geteuid()):
         raise Forbidden("bulk streams are for workers")
-    offer = _offers.pop(str(message.get("ticket")), None)
-    if offer is None:
+    ticket = _open.get(str(message.get("ticket")))
+    if ticket is None:
         raise NotFound("no such stream")
-    try:
-        wire.send(sock, {"body": offer.body is not None, "reply": offer.reply is not None}, offer.fds())
-    finally:
-        wire.close_all(offer.fds())
-
-
-async def _readable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_reader(sock, lambda: ready.done() or ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_reader(sock)
+    ticket.hand_over(sock)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from controlpanel.streams.connection import CONNECTION
+from controlpanel.streams.connection import CONNECTION, Connection
 from engine.errors import Unsupported
 
 RAW = "application/vnd.docker.raw-stream"
@@ -40,9 +40,10 @@ class HijackResponse(HttpResponse):
         super().__init__(
             status=101 if self.upgrade else 200, content_type=stream_type(request, tty) if self.upgrade else RAW
         )
-        self._connection = getattr(request, "scope", {}).get(CONNECTION)
-        if self._connection is None:
+        connection: Connection | None = getattr(request, "scope", {}).get(CONNECTION)
+        if connection is None:
             raise Unsupported("this connection cannot be hijacked")
+        self._connection = connection
         self._take = take
 
     def head(self) -> bytes:

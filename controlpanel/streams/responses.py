@@ -1,0 +1,31 @@
+"""Answers that stay open."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from django.http import StreamingHttpResponse
+
+JSON = "application/json"
+
+
+def stream(chunks: AsyncGenerator[bytes, None], content_type: str, **headers: str) -> StreamingHttpResponse:
+    """An answer whose head goes out at once: clients act on it before the first byte of body (docker run's wait)."""
+    response = StreamingHttpResponse(_head_first(chunks), content_type=content_type)
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
+
+
+def line(value: Any) -> bytes:
+    return orjson.dumps(value) + b"\n"
+
+
+async def _head_first(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield b""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            yield chunk

@@ -1,0 +1,11 @@
+"""WebSocket routes of the Engine API."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, re_path
+
+from controlpanel.streams.attach_websocket import AttachConsumer
+
+websocket_urlpatterns: list[URLPattern] = [
+    re_path(r"^(?:v[0-9.]+/)?containers/(?P<name>.+)/attach/ws$", AttachConsumer.as_asgi()),
+]

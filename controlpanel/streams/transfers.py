@@ -1,0 +1,119 @@
+"""Operations whose input or output is a stream of bytes: a ticket for the worker, and its answer as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import io
+import os
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from django.http import StreamingHttpResponse
+
+from controlpanel.streams import bulk, shims
+from controlpanel.streams.connection import UPLOAD
+from controlpanel.tasks import calls
+from engine.errors import MuelleError, Unavailable
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+BLOCK = 256 * 1024
+# A transfer may last for hours, but a worker has to begin with it: all of them may be busy, or gone.
+BEGIN_SECONDS = 300.0
+PIPE_SIZE = 1024 * 1024
+
+
+def upload(request: HttpRequest) -> int:
+    """A descriptor that yields the request's body; the caller owns it."""
+    pending = request.scope.get(UPLOAD)  # type: ignore[attr-defined]  # ASGIRequest
+    if pending is None:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    fd: int = pending.open()
+    return fd
+
+
+async def take(name: str, body_fd: int, **arguments: Any) -> Any:
+    """Run an operation that reads a stream, and return its value. Owns ``body_fd``."""
+    return await _call(name, bulk.Ticket(body_fd), arguments)
+
+
+async def give(
+    name: str, content_type: str, body_fd: int | None = None, *, report_inside: bool = False, **arguments: Any
+) -> StreamingHttpResponse:
+    """Answer with what an operation writes. Owns ``body_fd``.
+
+    An error before the first byte is raised. Later there is no status left: with ``report_inside`` it becomes Docker's
+    error object in the stream, otherwise the connection is cut, which every client takes for a failed transfer.
+    """
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(reading, False)
+    output = os.fdopen(reading, "rb", buffering=0)
+    call = asyncio.create_task(_call(name, bulk.Ticket(body_fd, _widen(writing)), arguments))
+    try:
+        first = await _first(output, call)
+    except BaseException:
+        call.cancel()
+        output.close()
+        raise
+    return StreamingHttpResponse(_chunks(first, output, call, report_inside), content_type=content_type)
+
+
+async def _call(name: str, ticket: bulk.Ticket, arguments: dict[str, Any]) -> Any:
+    """Run the operation; give up when no worker fetches its ticket in time."""
+    call = asyncio.ensure_future(calls.call(name, timeout=None, ticket=ticket.id, **arguments))
+    try:
+        begun, _ = await asyncio.wait({call, ticket.taken}, timeout=BEGIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not begun:
+            raise Unavailable(f"no worker was free for {name} within {BEGIN_SECONDS:.0f} seconds")
+        return await call
+    finally:
+        call.cancel()
+        ticket.close()
+
+
+async def _first(output: io.FileIO, call: asyncio.Task[Any]) -> bytes:
+    """The first bytes, empty for an empty output. Raises the operation's error if that comes before any byte."""
+    reading = asyncio.create_task(_read(output))
+    try:
+        await asyncio.wait({reading, call}, return_when=asyncio.FIRST_COMPLETED)
+        if call.done():
+            call.result()
+        data = await reading
+        if not data:
+            await call
+        return data
+    finally:
+        reading.cancel()
+
+
+async def _chunks(data: bytes, output: io.FileIO, call: asyncio.Task[Any], report_inside: bool) -> AsyncIterator[bytes]:
+    """The output until its end. A client that leaves closes the pipe, which stops the worker."""
+    try:
+        while data:
+            yield data
+            data = await _read(output)
+        await call
+    except MuelleError as error:
+        if not report_inside:
+            raise
+        yield orjson.dumps({"errorDetail": {"message": error.message}, "error": error.message}) + b"\r\n"
+    finally:
+        output.close()
+        call.cancel()
+
+
+async def _read(output: io.FileIO) -> bytes:
+    while (data := output.read(BLOCK)) is None:
+        await shims.readable(output.fileno())
+    return data
+
+
+def _widen(pipe: int) -> int:
+    """A larger pipe means fewer changes between worker and web process; the kernel may refuse one (pipe(7))."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    return pipe

@@ -1,0 +1,83 @@
+"""``POST /containers/{id}/wait``: the exit code, once the condition holds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.views.decorators.http import require_POST
+
+from controlpanel.access.decorators import guarded
+from controlpanel.objects.models import Container
+from controlpanel.objects.states import Status
+from controlpanel.streams import hub
+from controlpanel.streams.responses import JSON, line, stream
+from engine.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, StreamingHttpResponse
+
+NOT_RUNNING, NEXT_EXIT, REMOVED = "not-running", "next-exit", "removed"
+CONDITIONS = frozenset({NOT_RUNNING, NEXT_EXIT, REMOVED})
+CONDITIONS_SINCE = (1, 30)
+# Exit codes are 0…255; -1 never leaves this module.
+UNKNOWN = -1
+
+
+@require_POST
+@guarded("containers.view")
+async def wait(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    condition = _condition(request)
+    # Joined before the look at the database, and before the head that makes ``docker run`` send its start.
+    queue = hub.join()
+    container = await Container.objects.afind(settings.MUELLE_NODE, name)
+    return stream(_result(queue, container, condition), JSON)
+
+
+def _condition(request: HttpRequest) -> str:
+    condition = request.GET.get("condition") or NOT_RUNNING
+    if getattr(request, "api_version", CONDITIONS_SINCE) < CONDITIONS_SINCE:
+        return NOT_RUNNING
+    if condition not in CONDITIONS:
+        raise InvalidArgument(f'invalid condition: "{condition}"')
+    return condition
+
+
+async def _result(queue: hub.Queue, container: Container, condition: str) -> AsyncGenerator[bytes, None]:
+    yield line({"StatusCode": await exit_code(queue, container, condition)})
+
+
+async def exit_code(queue: hub.Queue, container: Container, condition: str) -> int:
+    """Wait for ``condition``; ``container`` was read after ``queue`` was joined."""
+    if condition == NOT_RUNNING and not container.is_running:
+        return container.exit_code
+    known = container.exit_code
+    while True:
+        entry = await queue.get()
+        if entry is None:
+            found = await _look(container, condition, known)
+            if found != UNKNOWN:
+                return found
+            continue
+        if entry.event["Type"] != "container" or entry.event["Actor"]["ID"] != container.id:
+            continue
+        if entry.event["Action"] == "die":
+            known = int(entry.event["Actor"]["Attributes"].get("exitCode", known))
+            if condition != REMOVED:
+                return known
+        elif entry.event["Action"] == "destroy":
+            return known
+
+
+async def _look(before: Container, condition: str, known: int) -> int:
+    """Events may have been missed: compare the row with what it was. A row that is gone satisfies every condition."""
+    now = await Container.objects.filter(pk=before.pk).afirst()
+    if now is None:
+        return known
+    if condition == REMOVED:
+        return now.exit_code if now.status == Status.DEAD else UNKNOWN
+    has_exited = now.finished_at != before.finished_at
+    if has_exited or (condition == NOT_RUNNING and not now.is_running):
+        return now.exit_code
+    return UNKNOWN

@@ -1,0 +1,136 @@
+"""Network settings and ports of containers, in the shapes of inspect and of the list."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from controlpanel.objects.models import Endpoint, Network
+
+
+class NetworkRow(NamedTuple):
+    """What an endpoint's rendering needs of its network."""
+
+    id: str
+    name: str
+    ipam: dict[str, Any]
+
+    @property
+    def pool(self) -> dict[str, str]:
+        pools = self.ipam.get("Config") or [{}]
+        pool: dict[str, str] = pools[0]
+        return pool
+
+
+class Seat(NamedTuple):
+    """One row of Endpoint."""
+
+    container_id: str
+    network_id: str
+    endpoint_id: str
+    ip: str
+    mac: str
+    ports: list[dict[str, Any]]
+
+
+class Seats(NamedTuple):
+    """The networks of a node by name, and the seats in them by container: two queries for any number of containers."""
+
+    networks: dict[str, NetworkRow]
+    by_container: dict[str, list[Seat]]
+
+    @classmethod
+    def of_node(cls, node: str, container_id: str | None = None) -> Seats:
+        rows = Network.objects.filter(node_id=node).values_list("id", "name", "ipam")
+        networks = {row.name: row for row in (NetworkRow(*each) for each in rows)}
+        wanted = {"network__node_id": node} if container_id is None else {"container_id": container_id}
+        seats: dict[str, list[Seat]] = defaultdict(list)
+        for each in Endpoint.objects.filter(**wanted).values_list(*Seat._fields):
+            seats[each[0]].append(Seat(*each))
+        return cls(networks, seats)
+
+
+EMPTY: dict[str, Any] = {
+    "IPAMConfig": None,
+    "Links": None,
+    "Aliases": None,
+    "MacAddress": "",
+    "DriverOpts": None,
+    "GwPriority": 0,
+    "NetworkID": "",
+    "EndpointID": "",
+    "Gateway": "",
+    "IPAddress": "",
+    "IPPrefixLen": 0,
+    "IPv6Gateway": "",
+    "GlobalIPv6Address": "",
+    "GlobalIPv6PrefixLen": 0,
+    "DNSNames": None,
+}
+
+
+def networks(container_id: str, mode: str, asked: Mapping[str, Any], seats: Seats) -> dict[str, dict[str, Any]]:
+    """NetworkSettings.Networks: what was asked for, and for a running container its addresses. None when joined."""
+    if mode.startswith("container:"):
+        return {}
+    taken = {seat.network_id: seat for seat in seats.by_container.get(container_id, ())}
+    return {name: _network(asked.get(name) or {}, seats.networks.get(name), taken) for name in [*asked] or [mode]}
+
+
+def _network(asked: Mapping[str, Any], network: NetworkRow | None, taken: Mapping[str, Seat]) -> dict[str, Any]:
+    answer = {**EMPTY, **{key: value for key, value in asked.items() if key in EMPTY}}
+    if network is None:
+        return answer
+    answer["NetworkID"] = network.id
+    seat = taken.get(network.id)
+    if seat is not None:
+        answer |= {"EndpointID": seat.endpoint_id, "MacAddress": seat.mac, "IPAddress": seat.ip}
+        if seat.ip:
+            answer |= {"Gateway": network.pool.get("Gateway", ""), "IPPrefixLen": prefix_length(network.ipam)}
+    return answer
+
+
+def prefix_length(ipam: Mapping[str, Any]) -> int:
+    """Of an IPAM object's first pool; 0 while none is chosen."""
+    pools = ipam.get("Config") or [{}]
+    subnet = pools[0].get("Subnet")
+    return ipaddress.ip_network(subnet, strict=False).prefixlen if subnet else 0
+
+
+def _published(seats: Iterable[Seat]) -> list[tuple[int, str, str, int]]:
+    """(container port, protocol, host address, host port) of everything published, in ascending order."""
+    return sorted(
+        (port["container_port"], port["proto"], port["host_ip"] or "0.0.0.0", port["host_port"])
+        for seat in seats
+        for port in seat.ports
+    )
+
+
+def port_map(container_id: str, exposed: Iterable[str], running: bool, seats: Seats) -> dict[str, Any]:
+    """NetworkSettings.Ports: bindings by ``80/tcp``; an exposed port that is not published has the value null."""
+    if not running:
+        return {}
+    answer: dict[str, Any] = dict.fromkeys(exposed)
+    for port, protocol, address, host_port in _published(seats.by_container.get(container_id, ())):
+        key = f"{port}/{protocol}"
+        answer[key] = [*(answer.get(key) or []), {"HostIp": address, "HostPort": str(host_port)}]
+    return answer
+
+
+def port_list(container_id: str, exposed: Iterable[str], running: bool, seats: Seats) -> list[dict[str, Any]]:
+    """The list's Ports: one entry for each binding, and one for each exposed port that has none."""
+    if not running:
+        return []
+    published = _published(seats.by_container.get(container_id, ()))
+    answer: list[dict[str, Any]] = [
+        {"IP": address, "PrivatePort": port, "PublicPort": host_port, "Type": protocol}
+        for port, protocol, address, host_port in published
+    ]
+    bound = {f"{port}/{protocol}" for port, protocol, _, _ in published}
+    for key in exposed:
+        if key not in bound:
+            port, _, protocol = key.partition("/")
+            answer.append({"PrivatePort": int(port), "Type": protocol or "tcp"})
+    return answer

@@ -1,0 +1,144 @@
+"""The ``filters`` parameter: ``{"key": {"value": true}}``, or the older ``{"key": ["value"]}``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+
+from controlpanel.objects import times
+from engine.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from django.http import QueryDict
+
+MAX_TEXT = 64 * 1024
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+OFFSET = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+-]\d\d:\d\d)")
+
+
+class Filters(dict[str, list[str]]):
+    """Values by key, in the order of the request."""
+
+    def values_of(self, key: str) -> list[str]:
+        return self.get(key, [])
+
+    def flag(self, key: str) -> bool | None:
+        """A boolean filter, or None when it is not used."""
+        values = set(self.values_of(key))
+        if not values:
+            return None
+        if values <= {"1", "true", "True", "TRUE"}:
+            return True
+        if values <= {"0", "false", "False", "FALSE"}:
+            return False
+        shown = " ".join(sorted(values))
+        raise InvalidArgument(f"invalid filter '{key}=[{shown}]'")
+
+    def one_of(self, key: str, allowed: Iterable[str]) -> list[str]:
+        """Values of ``key`` that must come from a fixed set."""
+        known = set(allowed)
+        for value in self.values_of(key):
+            if value not in known:
+                raise InvalidArgument(f"invalid filter '{key}={value}'")
+        return self.values_of(key)
+
+    def labels_match(self, labels: Mapping[str, str] | None) -> bool:
+        """All of ``label`` and none of ``label!``; each is ``key`` or ``key=value``."""
+        have = labels or {}
+        return all(_has_label(have, text) for text in self.values_of("label")) and not any(
+            _has_label(have, text) for text in self.values_of("label!")
+        )
+
+
+def parse(query: QueryDict, allowed: Iterable[str]) -> Filters:
+    """Read and check the parameter; InvalidArgument for malformed JSON or a key that is not ``allowed``."""
+    text = query.get("filters", "")
+    known = frozenset(allowed)
+    answer = Filters()
+    for key, values in _load(text).items():
+        if key not in known:
+            raise InvalidArgument(f"invalid filter '{key}'")
+        answer[key] = _values(key, values)
+    return answer
+
+
+def _load(text: str) -> dict[str, object]:
+    if not text:
+        return {}
+    if len(text) > MAX_TEXT:
+        raise InvalidArgument("invalid filters: too long")
+    try:
+        value = orjson.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"invalid filters: {error}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidArgument("invalid filters: want a JSON object")
+    return value
+
+
+def _values(key: str, values: object) -> list[str]:
+    if isinstance(values, dict):
+        # ``false`` means that the value is not in the set.
+        chosen: list[object] = [value for value, wanted in values.items() if wanted is not False]
+    elif isinstance(values, list):
+        chosen = values
+    else:
+        raise InvalidArgument(f"invalid filter '{key}'")
+    texts = [value for value in chosen if isinstance(value, str)]
+    if len(texts) != len(chosen):
+        raise InvalidArgument(f"invalid filter '{key}'")
+    return texts
+
+
+def _has_label(labels: Mapping[str, str], text: str) -> bool:
+    key, separator, value = text.partition("=")
+    return key in labels and (not separator or labels[key] == value)
+
+
+def pattern(values: Iterable[str]) -> re.Pattern[str]:
+    """The ``name`` filter: any of several regular expressions, anywhere in the text.
+
+    A text that is none is taken as it is. Long ones and nested repetitions are refused: Go's engine is linear in time,
+    Python's is not.
+    """
+    parts = []
+    for value in values:
+        if len(value) > 256 or re.search(r"[*+}][^|]*\)\s*[*+{]", value):
+            raise InvalidArgument(f"invalid filter 'name={value[:64]}'")
+        try:
+            re.compile(value)
+        except (re.error, OverflowError, RecursionError):
+            value = re.escape(value)
+        parts.append(f"(?:{value})")
+    return re.compile("|".join(parts))
+
+
+def moment(text: str, now: int) -> int:
+    """``until``: a duration before ``now`` (``10m``, ``1h30m``), seconds since 1970, or RFC 3339; in nanoseconds."""
+    if re.fullmatch(rf"(?:{DURATION.pattern})+", text):
+        return now - sum(int(float(number) * UNITS[unit]) for number, unit in DURATION.findall(text))
+    if re.fullmatch(r"\d{1,11}(\.\d{1,9})?", text, re.ASCII):
+        seconds, _, fraction = text.partition(".")
+        return int(seconds) * times.NANO + int(fraction.ljust(9, "0") or 0)
+    match = OFFSET.fullmatch(text)
+    try:
+        if match:
+            return times.parse(match[1] + "Z") - _offset(match[2])
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            return times.parse(f"{text}T00:00:00Z")
+    except ValueError:
+        pass
+    raise InvalidArgument(f"invalid filter 'until={text[:64]}'")
+
+
+def _offset(text: str) -> int:
+    if text == "Z":
+        return 0
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    return (-1 if text[0] == "-" else 1) * (hours * 3600 + minutes * 60) * times.NANO

@@ -1,0 +1,148 @@
+"""Images in Docker's shapes: the list's summary, inspect, history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from controlpanel.api import durations, versions
+from controlpanel.objects import times
+from controlpanel.objects.models import Image
+from engine.images import references
+
+CONTAINER_FIELDS: dict[str, Any] = {
+    "Hostname": "",
+    "Domainname": "",
+    "AttachStdin": False,
+    "AttachStdout": False,
+    "AttachStderr": False,
+    "Tty": False,
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Image": "",
+}
+
+
+def names(image: Image) -> tuple[list[str], list[str]]:
+    """RepoTags and RepoDigests in familiar form. Prefetch ``references`` for many images."""
+    tags: list[str] = []
+    digests: list[str] = []
+    for reference in image.references.all():
+        (digests if reference.is_digest else tags).append(references.parse(reference.name).familiar)
+    return sorted(tags), sorted(digests)
+
+
+def summary(image: Image) -> dict[str, Any]:
+    """One entry of ``GET /images/json``."""
+    tags, digests = names(image)
+    return {
+        "Id": image.image_id,
+        "ParentId": image.parent_id,
+        "RepoTags": tags,
+        "RepoDigests": digests,
+        "Created": created(image),
+        "Size": image.size,
+        "SharedSize": -1,
+        "Containers": -1,
+        "Labels": _config(image).get("Labels"),
+    }
+
+
+def created(image: Image) -> int:
+    """Seconds since 1970; an image may say nothing, or something that is no time."""
+    try:
+        return int(durations.unix(image.created))
+    except (ValueError, OverflowError):
+        return 0
+
+
+def inspect(image: Image, version: versions.Version) -> dict[str, Any]:
+    """The reply of ``GET /images/{name}/json`` with what the client's version expects."""
+    tags, digests = names(image)
+    document = image.config
+    answer: dict[str, Any] = {
+        "Id": image.image_id,
+        "RepoTags": tags,
+        "RepoDigests": digests,
+        "Parent": image.parent_id,
+        "Comment": _comment(document),
+        "Created": image.created,
+        "DockerVersion": document.get("docker_version", ""),
+        "Author": document.get("author", ""),
+        "Config": _inspected_config(image, version),
+        "Architecture": document.get("architecture", ""),
+        "Os": document.get("os", ""),
+        "Size": image.size,
+        "GraphDriver": _graph_driver(image),
+        "RootFS": {"Type": "layers", "Layers": (document.get("rootfs") or {}).get("diff_ids") or []},
+        "Metadata": {"LastTagTime": times.render(image.tagged_at) if image.tagged_at else times.ZERO},
+    }
+    if document.get("variant"):
+        answer["Variant"] = document["variant"]
+    if version < (1, 45):
+        # Compose v1 reads ContainerConfig.Volumes without looking whether it is there.
+        answer |= {
+            "Container": document.get("container", ""),
+            "ContainerConfig": document.get("container_config") or {},
+        }
+        answer["ContainerConfig"].setdefault("Volumes", None)
+    if version < (1, 44):
+        answer["VirtualSize"] = image.size
+    return answer
+
+
+def _config(image: Image) -> dict[str, Any]:
+    config = image.config.get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def _inspected_config(image: Image, version: versions.Version) -> dict[str, Any]:
+    config = _config(image)
+    return {**CONTAINER_FIELDS, **config} if version < (1, 50) else config
+
+
+def _comment(document: dict[str, Any]) -> str:
+    history = document.get("history") or [{}]
+    comment = document.get("comment") or history[-1].get("comment") or ""
+    return str(comment)
+
+
+def _graph_driver(image: Image) -> dict[str, Any]:
+    store = settings.MUELLE_LAYOUT.images / "layers"
+    layers = [str(store / layer) for layer in reversed(image.layers)]
+    data = {"UpperDir": layers[0]} if layers else {}
+    return {"Data": data | ({"LowerDir": ":".join(layers[1:])} if layers[1:] else {}), "Name": "overlay2"}
+
+
+def history(image: Image, sizes: dict[str, int]) -> list[dict[str, Any]]:
+    """Newest first; only the newest entry has an ID and tags, as of an image that was loaded, not built here.
+
+    ``sizes`` are bytes by layer; layers belong, in order, to the entries that are not marked empty.
+    """
+    entries: list[dict[str, Any]] = image.config.get("history") or [{} for _ in image.layers]
+    layers = iter(image.layers)
+    answer = []
+    for entry in entries:
+        layer = None if entry.get("empty_layer") else next(layers, None)
+        answer.append(
+            {
+                "Id": "<missing>",
+                "Created": _entry_created(entry),
+                "CreatedBy": str(entry.get("created_by", "")),
+                "Tags": None,
+                "Size": sizes.get(layer, 0) if layer else 0,
+                "Comment": str(entry.get("comment", "")),
+            }
+        )
+    answer.reverse()
+    if answer:
+        answer[0] |= {"Id": image.image_id, "Tags": names(image)[0] or None}
+    return answer
+
+
+def _entry_created(entry: dict[str, Any]) -> int:
+    try:
+        return int(durations.unix(str(entry.get("created", ""))))
+    except (ValueError, OverflowError):
+        return 0

@@ -1,0 +1,156 @@
+"""Networks: the three that always exist. User-defined ones are not built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.response import Response
+
+from controlpanel.api import endpoints, filters
+from controlpanel.api.views import EngineView
+from controlpanel.objects.models import Container, Network
+from engine.containers.config_decode import BOOL, TEXT, decode
+from engine.errors import Forbidden, InvalidArgument, Unsupported
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+KEYS = ("dangling", "driver", "id", "label", "name", "scope", "type")
+NOT_BUILT = "muelle does not build user-defined networks yet: use bridge, host or none"
+CREATE = {"Name": TEXT, "Driver": TEXT, "Internal": BOOL}
+CONNECT = {"Container": TEXT, "Force": BOOL}
+
+
+class NetworkListView(EngineView):
+    actions = {"GET": "networks.view"}
+
+    def get(self, request: Request) -> Response:
+        chosen = filters.parse(request.query_params, KEYS)
+        chosen.one_of("type", ("custom", "builtin"))
+        chosen.one_of("scope", ("local", "swarm", "global"))
+        rows = list(Network.objects.filter(node_id=self.node).order_by("-created_at"))
+        return Response([_render(row, {}) for row in rows if _matches(row, chosen)])
+
+
+def _matches(row: Network, chosen: filters.Filters) -> bool:
+    kinds = chosen.values_of("type")
+    names = chosen.values_of("name")
+    return all(
+        (
+            not names or any(filters.pattern([name]).search(row.name) for name in names),
+            not chosen.values_of("id") or any(row.id.startswith(prefix) for prefix in chosen["id"]),
+            not chosen.values_of("driver") or row.driver in chosen["driver"],
+            not chosen.values_of("scope") or "local" in chosen["scope"],
+            not kinds or ("builtin" if row.is_predefined else "custom") in kinds,
+            # Predefined networks never count as dangling.
+            chosen.flag("dangling") is not True or not row.is_predefined,
+            chosen.labels_match(row.labels),
+        )
+    )
+
+
+def _render(row: Network, containers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Name": row.name,
+        "Id": row.id,
+        "Created": row.created_at,
+        "Scope": "local",
+        "Driver": row.driver,
+        "EnableIPv4": True,
+        "EnableIPv6": row.enable_ipv6,
+        "IPAM": {"Driver": "default", "Options": None, "Config": [], **row.ipam},
+        "Internal": row.internal,
+        "Attachable": row.attachable,
+        "Ingress": False,
+        "ConfigFrom": {"Network": ""},
+        "ConfigOnly": False,
+        "Containers": containers,
+        "Options": row.options,
+        "Labels": row.labels,
+    }
+
+
+def _members(row: Network) -> dict[str, Any]:
+    """Running containers by ID."""
+    size = endpoints.prefix_length(row.ipam)
+    seats = row.endpoints.values_list("container_id", "container__name", "endpoint_id", "mac", "ip")
+    return {
+        container: {
+            "Name": name,
+            "EndpointID": endpoint,
+            "MacAddress": mac,
+            "IPv4Address": f"{address}/{size}" if address else "",
+            "IPv6Address": "",
+        }
+        for container, name, endpoint, mac, address in seats
+    }
+
+
+class NetworkView(EngineView):
+    """``/networks/{id}``."""
+
+    actions = {"GET": "networks.view", "DELETE": "networks.remove"}
+
+    def get(self, request: Request, reference: str) -> Response:
+        row = Network.objects.find(self.node, reference)
+        return Response(_render(row, _members(row)))
+
+    def delete(self, request: Request, reference: str) -> Response:
+        row = Network.objects.find(self.node, reference)
+        if row.is_predefined:
+            raise Forbidden(f"{row.name} is a pre-defined network and cannot be removed")
+        raise Unsupported(NOT_BUILT)
+
+
+class NetworkCreateView(EngineView):
+    actions = {"POST": "networks.create"}
+
+    def post(self, request: Request) -> Response:
+        body = self.body()
+        wanted = decode(body if isinstance(body, dict) else {}, CREATE, "CreateRequest")
+        if not wanted["Name"].strip():
+            raise InvalidArgument("invalid network name: name is empty")
+        if wanted["Name"] in {"bridge", "host", "none"}:
+            raise Forbidden(f"operation is not permitted on predefined {wanted['Name']} network ")
+        raise Unsupported(NOT_BUILT)
+
+
+class NetworkConnectView(EngineView):
+    """``connect`` and ``disconnect``: the three networks' endpoints come and go with their containers."""
+
+    actions = {"POST": "networks.connect"}
+
+    def post(self, request: Request, reference: str) -> Response:
+        body = self.body()
+        wanted = decode(body if isinstance(body, dict) else {}, CONNECT, "ConnectOptions")
+        row = Network.objects.find(self.node, reference)
+        container = Container.objects.find(self.node, wanted["Container"])
+        self.refuse(row, container)
+        raise Unsupported("muelle does not connect containers to networks after their creation yet")
+
+    def refuse(self, row: Network, container: Container) -> None:
+        """Raise Docker's own refusals."""
+        if row.driver == "host":
+            raise Forbidden("cannot connect container to host network - container must be created in host network mode")
+        if container.host_config["NetworkMode"] == row.name:
+            raise Forbidden(f"endpoint with name {container.name} already exists in network {row.name}")
+
+
+class NetworkDisconnectView(NetworkConnectView):
+    actions = {"POST": "networks.disconnect"}
+
+    def refuse(self, row: Network, container: Container) -> None:
+        if row.driver == "host":
+            raise Forbidden(
+                "cannot disconnect container from host network - container must be created in host network mode"
+            )
+
+
+class NetworkPruneView(EngineView):
+    """Predefined networks are never pruned, and there are no others."""
+
+    actions = {"POST": "networks.prune"}
+
+    def post(self, request: Request) -> Response:
+        filters.parse(request.query_params, ("until", "label", "label!"))
+        return Response({"NetworksDeleted": []})

@@ -1,0 +1,196 @@
+"""``/_ping``, ``/version``, ``/info``, ``/system/df``, ``/auth``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from rest_framework.response import Response
+
+from controlpanel.api import disk_usage, host, versions
+from controlpanel.api.views import EngineView
+from controlpanel.objects import times
+from controlpanel.objects.models import Container, Image
+from controlpanel.objects.states import Status
+from engine.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+NEVER_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
+DF_TYPES = ("container", "image", "volume", "build-cache")
+
+
+class PingView(EngineView):
+    actions = {"GET": "system.view", "HEAD": "system.view"}
+
+    def get(self, request: Request) -> HttpResponse:
+        # Builder-Version 1: clients then do not look for BuildKit here.
+        headers = {**NEVER_CACHE, "Builder-Version": "1", "Swarm": "inactive"}
+        body = b"" if request.method == "HEAD" else b"OK"
+        return HttpResponse(body, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+class VersionView(EngineView):
+    actions = {"GET": "system.view"}
+
+    def get(self, request: Request) -> Response:
+        flat = {
+            "Version": versions.MUELLE,
+            "ApiVersion": versions.render(versions.MAXIMUM),
+            "MinAPIVersion": versions.render(versions.MINIMUM),
+            "GitCommit": "",
+            "GoVersion": f"python{platform.python_version()}",
+            "Os": "linux",
+            "Arch": host.architecture(),
+            "KernelVersion": platform.release(),
+            "BuildTime": "",
+        }
+        details = {**{key: value for key, value in flat.items() if key != "Version"}, "Experimental": "false"}
+        engine = {"Name": "Engine", "Version": versions.MUELLE, "Details": details}
+        return Response({"Platform": {"Name": "Muelle"}, "Components": [engine], **flat})
+
+
+class InfoView(EngineView):
+    actions = {"GET": "system.view"}
+
+    def get(self, request: Request) -> Response:
+        return Response({**self._counts(), **_storage(), **_limits(), **_machine(), **_software(), **_network()})
+
+    def _counts(self) -> dict[str, Any]:
+        rows = Container.objects.filter(node_id=self.node).values_list("status", "resting")
+        states = Counter(resting if status == Status.STARTING else status for status, resting in rows)
+        total = states.total()
+        running = states[Status.RUNNING] + states[Status.RESTARTING]
+        return {
+            "ID": settings.MUELLE_LAYOUT.instance or "muelle",
+            "Containers": total,
+            "ContainersRunning": running,
+            "ContainersPaused": states[Status.PAUSED],
+            "ContainersStopped": total - running - states[Status.PAUSED],
+            "Images": Image.objects.filter(node_id=self.node).count(),
+        }
+
+
+def _storage() -> dict[str, Any]:
+    home = settings.MUELLE_LAYOUT.home
+    return {
+        "Driver": "overlay2",
+        "DriverStatus": [
+            ["Backing Filesystem", host.backing_filesystem(home)],
+            ["Supports d_type", "true"],
+            ["Native Overlay Diff", "true"],
+            ["userxattr", "false"],
+        ],
+        "DockerRootDir": str(home),
+        "Plugins": {
+            "Volume": ["local"],
+            "Network": ["bridge", "host", "null"],
+            "Authorization": None,
+            "Log": ["json-file", "none"],
+        },
+        "LoggingDriver": "json-file",
+    }
+
+
+def _limits() -> dict[str, Any]:
+    have = host.controllers()
+    memory, cpu = "memory" in have, "cpu" in have
+    unified = host.limits().cgroup_v2
+    return {
+        "MemoryLimit": memory,
+        "SwapLimit": memory and host.swap_accounting(),
+        "CpuCfsPeriod": cpu,
+        "CpuCfsQuota": cpu,
+        "CPUShares": cpu,
+        "CPUSet": "cpuset" in have,
+        "PidsLimit": "pids" in have,
+        "OomKillDisable": memory and not unified,
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": "2" if unified else "1",
+        "SecurityOptions": ["name=seccomp,profile=builtin", *(["name=cgroupns"] if unified else [])],
+    }
+
+
+def _machine() -> dict[str, Any]:
+    name, version = host.operating_system()
+    return {
+        "KernelVersion": platform.release(),
+        "OperatingSystem": name,
+        "OSVersion": version,
+        "OSType": "linux",
+        "Architecture": platform.machine(),
+        "NCPU": host.limits().cpus,
+        "MemTotal": host.memory(),
+        "Name": platform.node(),
+        "SystemTime": times.now(),
+        "GenericResources": None,
+    }
+
+
+def _software() -> dict[str, Any]:
+    unknown = {"ID": ""}
+    return {
+        "Debug": False,
+        "NFd": len(os.listdir("/proc/self/fd")),  # noqa: PTH208  # only counted
+        "NGoroutines": 0,
+        "NEventsListener": 0,
+        "Labels": [],
+        "ExperimentalBuild": False,
+        "ServerVersion": versions.MUELLE,
+        "ProductLicense": "",
+        "Runtimes": {"runc": {"path": "muelle"}, "io.containerd.runc.v2": {"path": "muelle"}},
+        "DefaultRuntime": "runc",
+        "Isolation": "",
+        "InitBinary": "muelle-init",
+        "ContainerdCommit": unknown,
+        "RuncCommit": unknown,
+        "InitCommit": unknown,
+        # Containers outlive the engine's processes, which is what Docker calls live restore.
+        "LiveRestoreEnabled": True,
+        "CDISpecDirs": [],
+        "Warnings": None,
+    }
+
+
+def _network() -> dict[str, Any]:
+    registry = {
+        "IndexConfigs": {"docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}},
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        "Mirrors": [],
+    }
+    swarm = {
+        "NodeID": "",
+        "NodeAddr": "",
+        "LocalNodeState": "inactive",
+        "ControlAvailable": False,
+        "Error": "",
+        "RemoteManagers": None,
+    }
+    return {
+        "IPv4Forwarding": host.forwarding(),
+        "BridgeNfIptables": False,
+        "BridgeNfIp6tables": False,
+        "FirewallBackend": {"Driver": "nftables"},
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": registry,
+        "Swarm": swarm,
+    }
+
+
+class DiskUsageView(EngineView):
+    actions = {"GET": "system.view"}
+
+    def get(self, request: Request) -> Response:
+        wanted = request.query_params.getlist("type") if self.version >= (1, 42) else []
+        for name in wanted:
+            if name not in DF_TYPES:
+                raise InvalidArgument(f"unknown object type: {name}")
+        return Response(disk_usage.collect(self.node, frozenset(wanted or DF_TYPES)))

@@ -1,0 +1,88 @@
+"""API versions: the ``/v1.51`` in front of a path, and the headers by which clients negotiate."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+
+from controlpanel.access import errors
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+Version = tuple[int, int]
+
+MUELLE: str = tomllib.loads((settings.CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+MAXIMUM: Version = (1, 51)
+MINIMUM: Version = (1, 24)
+PREFIX = re.compile(r"/v([0-9]{1,9})(?:\.([0-9]{1,9}))?(?=/)")
+HEADERS = {
+    "Server": f"Muelle/{MUELLE} (linux)",
+    "Api-Version": "1.51",
+    "Ostype": "linux",
+    "Docker-Experimental": "false",
+}
+
+
+def render(version: Version) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def of(request: HttpRequest) -> Version:
+    """The version that the client asked for; the newest when it named none."""
+    version: Version = getattr(request, "api_version", MAXIMUM)
+    return version
+
+
+class VersionMiddleware:
+    """Takes the version off the path, notes it as ``request.api_version``, and refuses one that is not served."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        refusal = _strip(request)
+        if iscoroutinefunction(self.get_response):
+            return self._later(request, refusal)
+        return _decorate(refusal or self.get_response(request))  # type: ignore[arg-type]  # a sync chain
+
+    async def _later(self, request: HttpRequest, refusal: HttpResponse | None) -> HttpResponseBase:
+        return _decorate(refusal or await self.get_response(request))  # type: ignore[misc]  # an async chain
+
+
+def _strip(request: HttpRequest) -> HttpResponse | None:
+    match = PREFIX.match(request.path_info)
+    if match is None:
+        request.api_version = MAXIMUM  # type: ignore[attr-defined]  # read by ``of``
+        return None
+    version = int(match[1]), int(match[2] or 0)
+    if version > MAXIMUM:
+        return errors.respond(
+            400, f"client version {render(version)} is too new. Maximum supported API version is {render(MAXIMUM)}"
+        )
+    if version < MINIMUM:
+        return errors.respond(
+            400,
+            f"client version {render(version)} is too old. Minimum supported API version is {render(MINIMUM)}, "
+            "please upgrade your client to a newer version",
+        )
+    request.api_version = version  # type: ignore[attr-defined]
+    request.path_info = request.path_info[match.end() :]
+    request.path = request.path_info
+    return None
+
+
+def _decorate(response: HttpResponseBase) -> HttpResponseBase:
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    return response

@@ -114,6 +114,11 @@ class Layout(NamedTuple):
         return self.home / "logs"
 
     @property
+    def boot_marker(self) -> Path:
+        """Made by the monitor at its first start after a reboot, which empties the run directory."""
+        return self.run / "booted"
+
+    @property
     def instance(self) -> str:
         """Empty for the default installation, else eight hex digits that tell this one from others on the host."""
         if str(self.home) == DEFAULT_HOME and str(self.run) == DEFAULT_RUN:

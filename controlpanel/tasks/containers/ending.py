@@ -102,13 +102,13 @@ def _ask_to_end(
     _note_by_hand(container, final=True)
     arguments: dict[str, Any] = {"signal": number, "timeout": patience}
     # The row comes first: an exit in the next instant must find it.
-    Waiter.objects.create(container=container, purpose=purpose, call_id=call_id(), arguments=arguments)
+    waiter = Waiter.objects.create(container=container, purpose=purpose, call_id=call_id(), arguments=arguments)
     try:
         runtime.stop(settings.MUELLE_LAYOUT, container.id, number, patience)
-        if container.status == Status.PAUSED:
-            pausing.resume(container)
+        pausing.resume(container)
     except Unavailable:
-        pass  # its shim is gone: the monitor finds that out
+        # Its shim is gone: the monitor finds that out, or passes the wish on to the next run's shim.
+        Waiter.objects.filter(pk=waiter.pk).update(arguments={**arguments, "undelivered": True})
     events.publish_all([events.of_container(container, "kill", signal=number)])
     notices.nudge(container.id)
     return LATER if call_id() else {"changed": True}

@@ -1,0 +1,16 @@
+"""``manage.py monitor``: the process that watches this node's containers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from controlpanel.tasks.monitor.loop import main
+
+
+class Command(BaseCommand):
+    help = "Watch this node's containers: exits, restart policies, repair."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        main()

@@ -1,0 +1,95 @@
+"""What the monitor does about one container; it may be asked at any time and does only what is due."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from controlpanel.objects import states
+from controlpanel.objects.models import Container
+from controlpanel.objects.states import Status
+from controlpanel.tasks import movers, networking
+from controlpanel.tasks.containers import removal, start
+from controlpanel.tasks.monitor import ends, repair, waiters
+from engine.errors import MuelleError
+from engine.networks.endpoint import EndpointPlan
+
+SWEEP_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+# Run a function after so many seconds, on one of the monitor's threads.
+Later = Callable[[float, Callable[[], None]], None]
+
+
+class Keeper:
+    """Stateless but for its clock: everything it decides on is in the database and on disk."""
+
+    def __init__(self, later: Later) -> None:
+        self._later = later
+
+    def look(self, container_id: str) -> None:
+        """Compare the container's row with the disk and do what follows."""
+        container = Container.objects.filter(pk=container_id).first()
+        if container is None:
+            return
+        if container.status in states.TRANSIENT:
+            repair.repair(container)
+            container = Container.objects.filter(pk=container_id).first()
+            if container is None or container.status in states.TRANSIENT:
+                return
+        if container.status in states.ALIVE:
+            self._look_at_running(container)
+        if container.status == Status.RESTARTING:
+            self._plan_restart(container)
+        if container.status not in states.ALIVE:
+            self._clear_up(container)
+
+    def restart(self, container_id: str) -> None:
+        """An automatic start whose time has come; nothing if it was called off or put off meanwhile."""
+        container = Container.objects.filter(pk=container_id).first()
+        if container is None or container.status != Status.RESTARTING or container.restart_at > time.time_ns():
+            return
+        self.start(container, Status.RESTARTING)
+
+    def start(self, container: Container, source: Status) -> None:
+        if not container.move((source,), Status.STARTING, mover=movers.me()):
+            return
+        try:
+            start.launch(container)
+        except MuelleError as error:
+            logger.warning("automatic start of %s failed: %s", container, error)
+
+    def _look_at_running(self, container: Container) -> None:
+        end = ends.find(container)
+        if end is None:
+            waiters.deliver_stops(container)
+        else:
+            ends.settle(container, end, self._sweep_later)
+
+    def _sweep_later(self, plan: EndpointPlan) -> None:
+        """The kernel takes the interface away with its namespace in its own time; deleting it now would wait for that."""
+        self._later(SWEEP_SECONDS, lambda: networking.sweep(plan))
+
+    def _plan_restart(self, container: Container) -> None:
+        if waiters.call_off(container):
+            return
+        pause = max(0.0, (container.restart_at - time.time_ns()) / 1e9)
+        self._later(pause, lambda: self.restart(container.id))
+
+    def _clear_up(self, container: Container) -> None:
+        """Answer those who waited for the end, and remove what was to be removed with it."""
+        if container.status != Status.RESTARTING:
+            waiters.serve(container)
+            if _goes_by_itself(container) and container.move(
+                (Status.CREATED, Status.EXITED), Status.REMOVING, mover=movers.me()
+            ):
+                removal.purge(container, with_volumes=True)
+
+
+def _goes_by_itself(container: Container) -> bool:
+    """A ``--rm`` container that has run, or whose start has failed."""
+    if not container.auto_remove:
+        return False
+    return container.status == Status.EXITED or (container.status == Status.CREATED and bool(container.error))

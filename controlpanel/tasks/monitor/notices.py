@@ -1,0 +1,36 @@
+"""Notices that change no container's state: exec sessions, detached clients, memory."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from controlpanel.objects import events
+from controlpanel.objects.models import Container, Exec
+
+# The two that make the monitor look at a container.
+ENDS = frozenset({"exited", "look"})
+
+logger = logging.getLogger(__name__)
+
+
+def record(notice: dict[str, Any]) -> None:
+    """Write a notice into the database and tell the event stream."""
+    container = Container.objects.filter(pk=str(notice["container"])).first()
+    if container is None:
+        return
+    kind, session = notice.get("notice"), notice.get("exec")
+    if kind == "exec_died":
+        code = int(notice.get("exit_code") or 0)
+        Exec.objects.filter(pk=session, container=container).update(running=False, exit_code=code, pid=0)
+        happened = events.of_container(container, "exec_die", execID=session, exitCode=code)
+    elif kind == "detached" and session:
+        happened = events.of_container(container, "exec_detach", execID=session)
+    elif kind == "detached":
+        happened = events.of_container(container, "detach")
+    elif kind == "oom":
+        happened = events.of_container(container, "oom")
+    else:
+        logger.warning("an unknown notice: %s", kind)
+        return
+    events.publish_all([happened])

@@ -1,0 +1,51 @@
+"""Rows whose mover died half-way: a start or a removal is brought to one end or the other."""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+
+from controlpanel.objects import events
+from controlpanel.objects.models import Container
+from controlpanel.objects.states import Status
+from controlpanel.tasks import movers, networking
+from controlpanel.tasks.containers import removal
+from engine.containers import runtime
+
+logger = logging.getLogger(__name__)
+
+
+def repair(container: Container) -> None:
+    """Finish or undo what a dead process began; nothing for a row that somebody alive works on."""
+    if movers.is_alive(container.mover):
+        return
+    if container.status == Status.STARTING:
+        _finish_start(container)
+    elif container.status == Status.REMOVING:
+        logger.warning("finishing the removal of %s", container)
+        Container.objects.filter(pk=container.pk, status=Status.REMOVING).update(mover=movers.me())
+        removal.purge(container, with_volumes=container.auto_remove)
+
+
+def _finish_start(container: Container) -> None:
+    """The container runs, or ran: then its row catches up. Otherwise the start is undone."""
+    layout = settings.MUELLE_LAYOUT
+    state = runtime.state(layout, container.id)
+    began = state is not None and (
+        runtime.exit_of(layout, container.id) is not None or runtime.process_start_time(state.pid) == state.start_time
+    )
+    if state is not None and began:
+        logger.warning("the start of %s was left unfinished: it runs", container)
+        fields = {"pid": state.pid, "started_at": state.started_at, "has_been_started": True, "error": ""}
+        if container.move((Status.STARTING,), Status.RUNNING, **fields):
+            events.publish_all([events.of_container(container, "start")])
+        return
+    logger.warning("the start of %s was left unfinished: undone", container)
+    runtime.release(layout, container.id)
+    for seat in container.endpoints.all():
+        plan = networking.plan_of(seat)
+        networking.release(seat)
+        networking.sweep(plan)
+    rest = Status.CREATED if container.resting == Status.CREATED else Status.EXITED
+    container.move((Status.STARTING,), rest, pid=0, error="the worker that started the container died")

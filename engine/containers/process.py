@@ -15,12 +15,11 @@ from typing import Any, NoReturn
 
 from engine.containers.users import User, lookup
 from engine.errors import InvalidArgument
-from engine.kernel import libc
+from engine.kernel import capabilities, libc
 
 Process = dict[str, Any]
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
-_LAST_CAPABILITY = 63
 
 
 class CommandError(InvalidArgument):
@@ -73,23 +72,14 @@ def _set_limits(process: Process) -> None:
             raise InvalidArgument(f"error setting rlimit type {number}: {error}") from error
 
 
-def _drop_privileges(user: User, capabilities: int) -> None:
-    """Leave the process the given capabilities (a bit mask) if it is root, and none if it is not; capabilities(7)."""
-    for number in range(_LAST_CAPABILITY + 1):
-        if not capabilities >> number & 1:
-            try:
-                libc.prctl(libc.PR_CAPBSET_DROP, number)
-            except OSError:  # EINVAL: beyond the kernel's last capability
-                break
+def _drop_privileges(user: User, bits: int) -> None:
+    """Leave the process the given capabilities if it is root, and none if it is not; capabilities(7)."""
+    capabilities.limit_bounding(bits)
     os.setgroups(user.groups)
     os.setresgid(user.gid, user.gid, user.gid)
     if user.uid:
         os.setresuid(user.uid, user.uid, user.uid)
-        libc.capset(0, 0, 0)
-    else:
-        _, permitted, _ = libc.capget()
-        allowed = capabilities & permitted
-        libc.capset(allowed, allowed, 0)
+    capabilities.limit(0 if user.uid else bits)
 
 
 def _enter_directory(path: str) -> None:

@@ -86,9 +86,9 @@ def _place_bind(bind: Plan, fd: int) -> None:
     try:
         if bind["read_only"]:
             libc.mount_setattr(fd, recursive=bind["recursive"], attr_set=libc.MOUNT_ATTR_RDONLY)
-        make_target(target, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
-        libc.move_mount(fd, libc.AT_FDCWD, target)
-        libc.mount("", target, flags=bind["propagation"])
+        place = make_target(target, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
+        libc.move_mount(fd, libc.AT_FDCWD, place)
+        libc.mount("", place, flags=bind["propagation"])
     except OSError as error:
         text = f'error mounting "{bind["source"]}" to rootfs at "{target}": {_reason(error)}'
         raise InvalidArgument(text) from error
@@ -96,14 +96,18 @@ def _place_bind(bind: Plan, fd: int) -> None:
         os.close(fd)
 
 
-def make_target(target: str, directory: bool) -> None:
-    """Make the place for a mount when the image lacks it. We are inside the root: symlinks lead nowhere else."""
-    if os.path.isdir(target) if directory else os.path.lexists(target):
-        return
-    parent = target if directory else os.path.dirname(target)
-    os.makedirs(parent, 0o755, exist_ok=True)
-    if not directory:
+def make_target(target: str, directory: bool) -> str:
+    """Make the place for a mount when the image lacks it, and return its path with symlinks resolved.
+
+    We are inside the root: a symlink of the image leads nowhere else.
+    """
+    target = os.path.realpath(target)
+    if directory:
+        os.makedirs(target, 0o755, exist_ok=True)
+    elif not os.path.exists(target):
+        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    return target
 
 
 def _mount(mount: Plan) -> None:
@@ -111,8 +115,8 @@ def _mount(mount: Plan) -> None:
     try:
         if os.path.islink(target) and mount["type"] in ("proc", "sysfs"):
             raise InvalidArgument(f'"{target}" in the image must be a directory, not a symbolic link')
-        make_target(target, directory=True)
-        libc.mount(mount["source"], target, mount["type"], mount["flags"], mount["data"])
+        place = make_target(target, directory=True)
+        libc.mount(mount["source"], place, mount["type"], mount["flags"], mount["data"])
     except OSError as error:
         if mount.get("optional"):
             return

@@ -185,6 +185,11 @@ def delete(layout: Layout, container_id: str) -> None:
         shutil.rmtree(layout.container(container_id))
 
 
+def delete_parent(layout: Layout) -> None:
+    """Remove the cgroup above all containers, when the engine leaves the machine."""
+    Cgroup(layout.cgroup_parent).delete()
+
+
 def resize(layout: Layout, container_id: str, height: int, width: int) -> None:
     """Set the terminal's size in characters."""
     try:

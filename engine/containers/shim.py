@@ -151,18 +151,19 @@ class Shim:
         self.loop.watch(self.pidfd, READ, self._exited)
 
     def _failed(self, message: wire.Message) -> None:
-        """The container could not be set up or its command not be run: tell the worker, leave no state."""
-        with contextlib.suppress(OSError):
-            wire.send(self.starter, message)
-        self._call_off()
+        """The container could not be set up or its command not be run: leave no state, then tell the worker."""
+        self._call_off(message)
 
-    def _call_off(self) -> None:
+    def _call_off(self, answer: wire.Message | None = None) -> NoReturn:
         self._birth.abandon()
         self.kill_all()
         reap(self.pid)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{self.directory}/state.json")
         self._requests.close()
+        if answer:
+            with contextlib.suppress(OSError):
+                wire.send(self.starter, answer)
         os._exit(1)
 
     # -- life

@@ -7,6 +7,7 @@ in spirit (namespaces, process, root, mounts), in a shape that the child can exe
 from __future__ import annotations
 
 import base64
+import json
 import resource
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.containers import mounts as mount_plan
 from engine.containers.mounts import MountPoint
 from engine.errors import InvalidArgument, Unsupported
 from engine.kernel import capabilities, cgroups, seccomp
+from engine.kernel.seccomp_profile import DEFAULT, Profile
 from engine.layout import Layout
 
 Spec = dict[str, Any]
@@ -177,12 +179,19 @@ def _security_options(host_config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _seccomp(layout: Layout, options: Mapping[str, str], bits: frozenset[str], privileged: bool) -> str:
-    """The compiled filter in base64, or nothing."""
-    profile = options.get("seccomp", "")
-    if profile == "unconfined" or (privileged and not profile):
+    """The compiled filter in base64, or nothing. A profile is given as its JSON text: the client reads the file."""
+    text = options.get("seccomp", "")
+    if text == "unconfined" or (privileged and not text):
         return ""
-    program = seccomp.program(layout.cache, bits, profile)
-    return base64.b64encode(program).decode()
+    profile = _profile(text) if text else DEFAULT
+    return base64.b64encode(seccomp.program(bits, profile, layout.cache)).decode()
+
+
+def _profile(text: str) -> Profile:
+    try:
+        return seccomp.parse_profile(json.loads(text))
+    except ValueError as error:
+        raise InvalidArgument(f"decoding seccomp profile failed: {error}") from error
 
 
 def _rlimit(limit: Mapping[str, Any]) -> tuple[int, int, int]:

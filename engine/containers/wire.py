@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,8 @@ Message = dict[str, Any]
 
 MAX_MESSAGE = 128 * 1024
 MAX_DESCRIPTORS = 4
+_DESCRIPTOR = struct.Struct("i")
+_RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
 
 
 def send(sock: socket.socket, message: Message, fds: Iterable[int] = ()) -> None:
@@ -27,7 +30,10 @@ def send(sock: socket.socket, message: Message, fds: Iterable[int] = ()) -> None
 
 def receive(sock: socket.socket) -> tuple[Message, list[int]]:
     """Receive one message with its descriptors, which the caller owns. Raises EOFError when the peer has closed."""
-    data, fds, flags, _ = socket.recv_fds(sock, MAX_MESSAGE, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    # Not socket.recv_fds: before Python 3.13 it drops its flags, and descriptors would leak into commands.
+    space = socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR.size)
+    data, ancillary, flags, _ = sock.recvmsg(MAX_MESSAGE, space, socket.MSG_CMSG_CLOEXEC)
+    fds = [fd for level, kind, payload in ancillary if (level, kind) == _RIGHTS for fd in _unpack(payload)]
     try:
         if not data and not fds:
             raise EOFError("the peer closed the connection")
@@ -40,6 +46,11 @@ def receive(sock: socket.socket) -> tuple[Message, list[int]]:
         close_all(fds)
         raise
     return message, fds
+
+
+def _unpack(payload: bytes) -> list[int]:
+    whole = len(payload) - len(payload) % _DESCRIPTOR.size
+    return [fd for (fd,) in _DESCRIPTOR.iter_unpack(payload[:whole])]
 
 
 def result(message: Message) -> Message:

@@ -1,0 +1,134 @@
+"""A launcher of its own, one image layer, and a container to start from it: what the runtime needs, no more."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.containers import runtime, spec, wire
+from engine.containers.mounts import MountPoint
+from engine.containers.runtime import Exit, Started
+from engine.layout import Layout
+
+BUSYBOX = Path("/bin/busybox")
+LAYER = "busybox"
+
+
+def _make_layer(directory: Path) -> None:
+    for name in ("bin", "etc", "tmp", "proc", "root"):
+        (directory / name).mkdir(parents=True)
+    shutil.copy(BUSYBOX, directory / "bin/busybox")
+    for applet in subprocess.check_output([BUSYBOX, "--list"], text=True).split():
+        if applet != "busybox":
+            (directory / "bin" / applet).symlink_to("busybox")
+    (directory / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:www:/srv:/bin/sh\n")
+    (directory / "etc/group").write_text("root:x:0:\nwww:x:34:\nextra:x:77:www\n")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
+    """An engine's directories with a running launcher."""
+    layout = Layout(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("run"))
+    for directory in (layout.home / "containers", layout.cache, layout.run / "shims"):
+        directory.mkdir()
+    _make_layer(layout.images / "layers" / LAYER)
+    command = [sys.executable, "-S", "-E", "-m", "engine.containers.launcher", str(layout.run), "0"]
+    launcher = subprocess.Popen(command)
+    while not layout.attach_socket.exists():
+        assert launcher.poll() is None
+        time.sleep(0.01)
+    yield layout
+    for container in (layout.home / "containers").iterdir():
+        runtime.delete(layout, container.name)
+    launcher.kill()
+    launcher.wait()
+    runtime.delete_parent(layout)
+
+
+class Container:
+    """One container, driven through the runtime as a worker drives it."""
+
+    def __init__(self, layout: Layout, container_id: str) -> None:
+        self.layout, self.id = layout, container_id
+        self.directory = layout.container(container_id)
+        self.directory.mkdir()
+        for name in ("hosts", "hostname", "resolv.conf"):
+            (self.directory / name).write_text("127.0.0.1 localhost\n")
+
+    def spec(self, *args: str, mounts: tuple[MountPoint, ...] = (), host: dict[str, Any], **config: Any) -> spec.Spec:
+        return spec.build(self.layout, self.id, {"Cmd": list(args), **config}, host, [LAYER], mounts)
+
+    def start(
+        self, *args: str, mounts: tuple[MountPoint, ...] = (), host: dict[str, Any] | None = None, **config: Any
+    ) -> Started:
+        return runtime.start(self.layout, self.id, self.spec(*args, mounts=mounts, host=host or {}, **config))
+
+    def attach(self, **fields: Any) -> socket.socket:
+        """Attach before or after the start; all streams, unframed, unless ``fields`` say otherwise."""
+        request = {"op": "attach", "container": self.id, "stdin": True, "stdout": True, "stderr": True}
+        request |= {"framed": False, "detach_keys": [16, 17], **fields}
+        ours, theirs = socket.socketpair()
+        with theirs:
+            wire.call(self.layout.attach_socket, request, [theirs.fileno()])
+        ours.settimeout(20)
+        return ours
+
+    def output(self, *args: str, **options: Any) -> str:
+        """Run to the end and return what it wrote."""
+        with self.attach() as connection:
+            self.start(*args, **options)
+            output = drain(connection)
+        self.wait()
+        return output.decode(errors="replace")
+
+    def exec(self, *args: str, stdin: bytes | None = None, **fields: Any) -> tuple[bytes, int | None]:
+        """Run one more process to its end; returns its output and exit code."""
+        request = {
+            "op": "exec", "id": os.urandom(8).hex(), "args": list(args), "env": [], "cwd": "", "user": "", "tty": False,
+            "privileged": False, "stdin": stdin is not None, "stdout": True, "stderr": True, "detach_keys": [],
+            "console_size": None, "framed": False, **fields,
+        }  # fmt: skip
+        ours, theirs = socket.socketpair()
+        with theirs:
+            wire.call(self.socket, request, [theirs.fileno()])
+        with ours:
+            if stdin is not None:
+                ours.sendall(stdin)
+                ours.shutdown(socket.SHUT_WR)
+            output = drain(ours)
+        return output, wire.call(self.socket, {"op": "exec_state", "id": request["id"]})["exit_code"]
+
+    @property
+    def socket(self) -> Path:
+        return self.layout.shim_socket(self.id)
+
+    def wait(self, seconds: float = 20) -> Exit:
+        deadline = time.monotonic() + seconds
+        while not (ended := runtime.exit_of(self.layout, self.id)):
+            assert time.monotonic() < deadline, "the container did not end"
+            time.sleep(0.005)
+        return ended
+
+
+def drain(connection: socket.socket) -> bytes:
+    """Everything up to the end of the stream."""
+    received = bytearray()
+    while block := connection.recv(65536):
+        received += block
+    return bytes(received)
+
+
+@pytest.fixture
+def container(engine: Layout) -> Iterator[Container]:
+    made = Container(engine, os.urandom(32).hex())
+    yield made
+    runtime.delete(engine, made.id)

@@ -1,0 +1,86 @@
+"""The log in Docker's json-file form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.containers.logfile import PARTIAL_SIZE, LogFile, escape, timestamp
+
+Made = tuple[LogFile, Path]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    path = tmp_path / "log"
+    return LogFile(str(path), 0, 1, -1), path
+
+
+def _records(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_timestamps_have_nine_digits() -> None:
+    assert timestamp(1_700_000_000_000_000_042) == "2023-11-14T22:13:20.000000042Z"
+
+
+@given(st.binary())
+def test_any_bytes_come_back_as_text(data: bytes) -> None:
+    assert json.loads(b'"' + escape(data) + b'"') == data.decode("utf-8", "replace")
+
+
+def test_lines_of_both_streams_are_put_together(made: Made) -> None:
+    log, path = made
+    log.write("stdout", b"one\ntw")
+    log.write("stderr", b"bad")
+    log.write("stdout", b"o\n")
+    log.flush()
+    assert [(record["stream"], record["log"]) for record in _records(path)] == [
+        ("stdout", "one\n"),
+        ("stdout", "two\n"),
+        ("stderr", "bad"),
+    ]
+
+
+def test_a_backslash_n_of_the_program_is_no_newline(made: Made) -> None:
+    log, path = made
+    log.write("stdout", b"a\\nb\nc\n")
+    assert [record["log"] for record in _records(path)] == ["a\\nb\n", "c\n"]
+
+
+def test_long_lines_are_cut_between_characters(made: Made) -> None:
+    log, path = made
+    text = "x" * (PARTIAL_SIZE - 1) + "é" * 20_000
+    log.write("stdout", text.encode() + b"\nshort\n")
+    pieces = [record["log"] for record in _records(path)]
+    assert "".join(pieces) == text + "\nshort\n"
+    assert all(len(piece.encode()) <= PARTIAL_SIZE for piece in pieces)
+    assert pieces[-1] == "short\n"
+
+
+@given(st.lists(st.binary(max_size=40), max_size=8))
+def test_whatever_the_reads_the_text_is_whole(tmp_path_factory: pytest.TempPathFactory, reads: list[bytes]) -> None:
+    path = tmp_path_factory.mktemp("log") / "log"
+    log = LogFile(str(path), 0, 1, -1)
+    for read in reads:
+        log.write("stdout", read)
+    log.flush()
+    lines = b"".join(reads).split(b"\n")
+    expected = [line.decode("utf-8", "replace") + "\n" for line in lines[:-1]] + [lines[-1].decode("utf-8", "replace")]
+    assert [record["log"] for record in _records(path)] == [line for line in expected if line]
+
+
+def test_rotation_keeps_the_newest(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = LogFile(str(path), 1000, 3, -1)
+    for number in range(100):
+        log.write("stdout", b"line %d\n" % number)
+    files = [tmp_path / "log.2", tmp_path / "log.1", path]
+    texts = [record["log"] for file in files for record in _records(file)]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert texts == [f"line {number}\n" for number in range(100)][-len(texts) :]
+    assert all(file.stat().st_size <= 1000 for file in files)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from install.database import Administrator
 
 HEALTHY_WITHIN = 60.0
+CRASHES_FOR = 8.0  # a service that crashes once at start may find its neighbour a moment later
+SHOWN_LINES = 15
 PAUSE = 0.05
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GAVE_UP = {"FATAL", "EXITED", "UNKNOWN"}
@@ -57,27 +59,38 @@ def _start(settings: Settings, supervisor: Supervisor) -> None:
     with step("Services") as running:
         if supervisor.running() and supervisor.current():
             running.done("running")
-        else:
+            _wait_healthy(settings, supervisor, running)
+            return
+        supervisor.stop()
+        preflight.check_port(settings)
+        supervisor.start()
+        try:
+            _wait_healthy(settings, supervisor, running)
+        except BaseException:
             supervisor.stop()
-            preflight.check_port(settings)
-            supervisor.start()
-        _wait_healthy(settings, supervisor, running)
+            raise
 
 
 def _wait_healthy(settings: Settings, supervisor: Supervisor, running: Step) -> None:
-    """Wait until every service runs and the engine answers; raise Failure with the name of the one that does not."""
-    deadline = time.monotonic() + HEALTHY_WITHIN
-    while time.monotonic() < deadline:
+    """Wait until every service runs and the engine answers; raise Failure with the log of the one that does not."""
+    started = time.monotonic()
+    while (waited := time.monotonic() - started) < HEALTHY_WITHIN:
         states = supervisor.states()
         for state in states:
-            if state.state in GAVE_UP:
-                raise Failure(f"the service {state.name} does not stay up", _log_hint(settings, state.name))
+            if state.state in GAVE_UP or (state.state == "BACKOFF" and waited > CRASHES_FOR):
+                raise _service_failure(settings, state.name, "does not stay up")
         waiting = [state.name for state in states if state.state != "RUNNING"]
         if not waiting and _answers(settings):
             return
         running.note(f"waiting for {', '.join(waiting) or 'the engine'}")
         time.sleep(PAUSE)
-    raise Failure(f"not healthy within {HEALTHY_WITHIN:.0f} seconds", _log_hint(settings, "web"))
+    raise _service_failure(settings, "web", f"does not answer within {HEALTHY_WITHIN:.0f} seconds")
+
+
+def _service_failure(settings: Settings, name: str, what: str) -> Failure:
+    log = settings.layout.logs / f"{name}.log"
+    end = log.read_text(errors="replace").splitlines()[-SHOWN_LINES:] if log.exists() else []
+    return Failure("\n".join([f"the service {name} {what}:", *end]), f"its log is {log}")
 
 
 def _answers(settings: Settings) -> bool:
@@ -85,10 +98,6 @@ def _answers(settings: Settings) -> bool:
         return Api(settings.layout.docker_socket, timeout=2.0).call("GET", "/_ping") == b"OK"
     except (OSError, ApiError):
         return False
-
-
-def _log_hint(settings: Settings, name: str) -> str:
-    return f"see {settings.layout.logs / name}.log"
 
 
 def _print_summary(settings: Settings, administrator: Administrator | None, greeting: str | None) -> None:

@@ -39,7 +39,7 @@ def connect(layout: Layout, bridge: Bridge, plan: EndpointPlan, netns_fd: int, n
     """
     name = plan.host_interface
     pair = netlink.new_veth(name, bridge.number, MTU, plan.interface, plan.mac, netns_fd)
-    with reported(), ExitStack() as undo, Netlink.open() as host:
+    with reported(), Netlink.open() as host, ExitStack() as undo:
         try:
             host.transact(pair)
         except FileExistsError:  # left by an attempt that was killed

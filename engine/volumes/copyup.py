@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from engine.archives.trees import remove_tree
 from engine.errors import SystemFailure
 from engine.kernel import libc
 from engine.volumes.tree import copy_tree
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.layout import Layout
 
 _REPORT_SIZE = 64 * 1024
@@ -28,20 +30,20 @@ _REPORT_SIZE = 64 * 1024
 def copy_up(layout: Layout, name: str, layer_dirs: Sequence[str], target: str) -> None:
     """Fill the volume ``name`` from the directory ``target`` of an image, if it is empty and the image has one there.
 
-    ``layer_dirs`` are the names of the image's layers below the layer store, topmost first. Owner, mode, times, extended
-    attributes, hard links and holes are kept; the volume's own directory takes those of the image's. On failure the
-    volume is empty again.
+    ``layer_dirs`` are the names of the image's layers below the layer store, topmost first. Owner, mode, times,
+    extended attributes, hard links and holes are kept; the volume's own directory takes those of the image's. On
+    failure the volume is empty again.
     """
     with ExitStack() as stack:
-        volume = os.open(layout.volume(name), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        stack.callback(os.close, volume)
-        fcntl.flock(volume, fcntl.LOCK_EX)  # two containers may be created on one new volume
+        fcntl.flock(_open(layout.volume(name).parent, stack), fcntl.LOCK_EX)  # two containers may share a new volume
+        volume = _open(layout.volume(name), stack)
         if not layer_dirs or not _is_empty(volume):
             return
         try:
             _run_child(lambda: _fill(layout, name, volume, layer_dirs, target))
         except BaseException:
-            _empty(volume)
+            remove_tree(layout.volume(name))
+            layout.volume(name).mkdir(mode=0o755)
             raise
 
 
@@ -108,9 +110,7 @@ def _is_empty(directory: int) -> bool:
         return next(entries, None) is None
 
 
-def _empty(directory: int) -> None:
-    for name in os.listdir(directory):
-        try:
-            os.unlink(name, dir_fd=directory)
-        except IsADirectoryError:
-            shutil.rmtree(name, dir_fd=directory)
+def _open(directory: Path, stack: ExitStack) -> int:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    return descriptor

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from engine.archives.trees import remove_tree
 from engine.errors import InvalidArgument, NotFound, SystemFailure, Unsupported
+from engine.kernel import libc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DRIVER = "local"
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
 _MOUNT_OPTIONS = ("type", "o", "device")
 
@@ -53,15 +54,10 @@ def create(layout: Layout, name: str, driver: str = DRIVER, options: Mapping[str
 
 
 def remove(layout: Layout, name: str) -> None:
-    """Delete a volume with all it holds; none is fine. That nobody uses it is the caller's affair.
-
-    The content is a container's work. ``rmtree`` walks by descriptors and follows no symlink.
-    """
+    """Delete a volume with all it holds; none is fine. That nobody uses it is the caller's affair."""
     check(name)
     try:
-        shutil.rmtree(layout.volume(name).parent)
-    except FileNotFoundError:
-        return
+        remove_tree(layout.volume(name).parent)
     except OSError as error:
         raise SystemFailure(f"remove {name}: {error.filename}: {error.strerror}") from error
 
@@ -91,11 +87,32 @@ def _check_options(name: str, options: Mapping[str, str]) -> None:
 
 
 def _entries(root: Path) -> Iterator[os.stat_result]:
-    """lstat of everything below a directory that is no directory; what vanishes meanwhile is passed over."""
-    with suppress(FileNotFoundError):
-        for _path, _directories, names, descriptor in os.fwalk(root, follow_symlinks=False):
-            for name in names:
-                with suppress(FileNotFoundError):
-                    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                    if not stat.S_ISDIR(status.st_mode):
-                        yield status
+    """lstat of everything below a directory that is no directory; what vanishes meanwhile is passed over.
+
+    Containers may write at the same time: no symlink is followed, and directories nested deeper than a path can name
+    (4096 bytes) are not counted.
+    """
+    try:
+        top = os.open(root, _DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        pending = ["."]
+        while pending:
+            with suppress(OSError):
+                yield from _directory(top, pending.pop(), pending)
+    finally:
+        os.close(top)
+
+
+def _directory(top: int, path: str, pending: list[str]) -> Iterator[os.stat_result]:
+    descriptor = libc.openat2(top, path, _DIRECTORY, resolve=libc.RESOLVE_BENEATH | libc.RESOLVE_NO_SYMLINKS)
+    try:
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(f"{path}/{entry.name}")
+                else:
+                    yield entry.stat(follow_symlinks=False)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import InvalidArgument, NotFound, Unsupported
+from engine.layout import Layout
+from engine.volumes import local
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path / "home", tmp_path / "run")
+    made.volumes.mkdir(parents=True)
+    return made
+
+
+def test_creating_is_idempotent_and_keeps_the_content(layout: Layout) -> None:
+    path = local.create(layout, "data")
+    assert path == layout.volumes / "data" / "_data"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    (path / "file").write_text("kept")
+    assert local.create(layout, "data") == path
+    assert (path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("name", ["_a", "-a", "a b", "a/b", "../up", "..", "", "a\n", "a:b", "é1"])
+def test_bad_names(layout: Layout, name: str) -> None:
+    with pytest.raises(InvalidArgument, match="includes invalid characters for a local volume name"):
+        local.create(layout, name)
+    assert list(layout.volumes.iterdir()) == []
+
+
+def test_short_names(layout: Layout) -> None:
+    with pytest.raises(InvalidArgument, match="create a: volume name is too short"):
+        local.create(layout, "a")
+
+
+@given(st.text(max_size=12))
+def test_no_accepted_name_leaves_the_directory(name: str) -> None:
+    try:
+        local.check(name)
+    except InvalidArgument:
+        return
+    assert Path("/volumes", name).resolve().parent == Path("/volumes")
+
+
+def test_other_drivers(layout: Layout) -> None:
+    with pytest.raises(NotFound, match='create data: error looking up volume plugin nfs: plugin "nfs" not found'):
+        local.create(layout, "data", "nfs")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"foo": "bar"}, InvalidArgument, 'create data: invalid option: "foo"'),
+        ({"o": "size=1"}, InvalidArgument, 'create data: missing required option: "device"'),
+        ({"type": "tmpfs", "device": "tmpfs"}, Unsupported, "not supported"),
+    ],
+)
+def test_options(layout: Layout, options: dict[str, str], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        local.create(layout, "data", options=options)
+
+
+def test_removing_takes_everything_but_what_symlinks_name(layout: Layout, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("kept")
+    path = local.create(layout, "data")
+    (path / "deep" / "er").mkdir(parents=True)
+    (path / "deep" / "link").symlink_to(outside)
+    os.mkfifo(path / "fifo")
+    local.remove(layout, "data")
+    local.remove(layout, "data")
+    assert list(layout.volumes.iterdir()) == []
+    assert (outside / "file").exists()
+
+
+def test_usage_counts_files_once(layout: Layout) -> None:
+    path = local.create(layout, "data")
+    (path / "sub").mkdir()
+    (path / "sub" / "a").write_bytes(b"x" * 1000)
+    (path / "b").hardlink_to(path / "sub" / "a")
+    (path / "c").symlink_to("12345")
+    assert local.usage(layout, "data") == 1005
+    assert local.usage(layout, "absent") == 0
+
+
+def test_a_tree_deeper_than_the_stack_is_counted_and_removed(layout: Layout) -> None:
+    descriptor = os.open(local.create(layout, "data"), os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=descriptor)
+        inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.write(file := os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=descriptor), b"12345")
+    os.close(file)
+    os.close(descriptor)
+    assert local.usage(layout, "data") == 5
+    local.remove(layout, "data")
+    assert list(layout.volumes.iterdir()) == []

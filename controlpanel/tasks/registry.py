@@ -1,18 +1,24 @@
 """Importing this module registers every task; a worker does so once, at its start."""
 
 from controlpanel.tasks import system, volumes
-from controlpanel.tasks.containers import changing, create, ending, pausing, processes, pruning, removal, sizing, start
+from controlpanel.tasks.containers import changing, create, ending, pausing, processes, pruning, sizing, start
+from controlpanel.tasks.containers import removal as container_removal
+from controlpanel.tasks.images import archives, naming
+from controlpanel.tasks.images import removal as image_removal
 
-__all__ = [
-    "changing",
-    "create",
-    "ending",
-    "pausing",
-    "processes",
-    "pruning",
-    "removal",
-    "sizing",
-    "start",
-    "system",
-    "volumes",
-]
+MODULES = (
+    archives,
+    changing,
+    container_removal,
+    create,
+    ending,
+    image_removal,
+    naming,
+    pausing,
+    processes,
+    pruning,
+    sizing,
+    start,
+    system,
+    volumes,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controlpanel.tasks.images import library
 from controlpanel.tasks.operation import operation
 
 
@@ -9,3 +10,9 @@ from controlpanel.tasks.operation import operation
 def ping() -> bool:
     """A worker is there and answers."""
     return True
+
+
+@operation("system.df_sizes")
+def df_sizes() -> dict[str, int]:
+    """Bytes of each unpacked layer by its chain id; layers that images share count once."""
+    return library.store().layer_sizes()

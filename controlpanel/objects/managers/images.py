@@ -9,6 +9,7 @@ from django.db import models
 
 from controlpanel.objects.managers.prefixes import is_id_prefix, upper_bound
 from engine.errors import InvalidArgument, NotFound
+from engine.images import references
 
 if TYPE_CHECKING:
     from controlpanel.objects.models.images import Image
@@ -32,8 +33,6 @@ class ImageManager(models.Manager["Image"]):
     def _by_reference(self, node: str, reference: str) -> Image | None:
         if reference.startswith(SHA256):
             return None
-        from engine.images import references
-
         try:
             parsed = references.parse(reference)
         except InvalidArgument:
@@ -58,9 +57,7 @@ def _display(reference: str) -> str:
     """Docker names the tag that it looked for: ``nosuch`` is shown as ``nosuch:latest``."""
     if reference.startswith(SHA256):
         return reference
-    from engine.images import references
-
     try:
-        return str(references.parse(reference).familiar)
+        return references.parse(reference).familiar
     except InvalidArgument:
         return reference

@@ -6,7 +6,6 @@ import logging
 import signal as signals
 
 from django.conf import settings
-from django.db import transaction
 
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
@@ -14,6 +13,7 @@ from controlpanel.objects.states import Status
 from controlpanel.tasks import movers, networking, notices
 from controlpanel.tasks import volumes as volume_tasks
 from controlpanel.tasks.containers import ending, lookup, pausing
+from controlpanel.tasks.images import library
 from controlpanel.tasks.operation import LATER, Later, call_id, operation
 from engine.containers import runtime
 from engine.errors import Conflict, MuelleError, SystemFailure
@@ -58,8 +58,9 @@ def _forget(container: Container, with_volumes: bool) -> list[events.Event]:
     """Delete the row and, if asked, the anonymous volumes that only this container used."""
     happened = [events.of_container(container, "destroy")]
     anonymous = volume_tasks.anonymous_of(container) if with_volumes else []
-    with transaction.atomic():
-        container.delete()
+    image_id = container.image_id
+    container.delete()
+    library.collect(image_id)
     for volume in anonymous:
         try:
             happened += volume_tasks.discard(volume)

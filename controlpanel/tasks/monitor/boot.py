@@ -51,7 +51,7 @@ def left_to_remove() -> list[str]:
 
 
 def due_after_reboot() -> Iterator[Container]:
-    """What restart policies bring back when the machine comes up: ``always`` even after a stop by hand, as Docker does."""
+    """What restart policies bring back when the machine comes up; as in Docker ``always`` even after a stop by hand."""
     for row in Container.objects.filter(node_id=settings.MUELLE_NODE, status=Status.EXITED, has_been_started=True):
         end = Exit(row.exit_code, row.finished_at, row.oom_killed, False)
         run = ends.run_of(row, end)._replace(cancelled=False)

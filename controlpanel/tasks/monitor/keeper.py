@@ -69,7 +69,7 @@ class Keeper:
             ends.settle(container, end, self._sweep_later)
 
     def _sweep_later(self, plan: EndpointPlan) -> None:
-        """The kernel takes the interface away with its namespace in its own time; deleting it now would wait for that."""
+        """The kernel takes the interface away with its namespace, in its own time; to delete it now means to wait."""
         self._later(SWEEP_SECONDS, lambda: networking.sweep(plan))
 
     def _plan_restart(self, container: Container) -> None:

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from controlpanel.objects import events
+from controlpanel.tasks.images import library
 from controlpanel.tasks.monitor import boot, notices
 from controlpanel.tasks.monitor.keeper import Keeper
 
@@ -101,6 +102,7 @@ class Monitor:
             self.look(container_id)
         self._submit(boot.catch_up_execs)
         self._submit(boot.remove_orphans)
+        self._submit(library.adopt_strays)
         if rebooted:
             for container in boot.due_after_reboot():
                 self._submit(lambda row=container: self.keeper.start(row, row.status))  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""Operations on images: archives in and out, names, removal."""

@@ -1,0 +1,77 @@
+"""The bond between image rows and the store's files: what is recorded, what a name points at, what may go."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+
+from django.conf import settings
+from django.db import transaction
+
+from controlpanel.objects import events
+from controlpanel.objects.models import Container, Image, ImageReference
+from engine.images import references
+from engine.images.store import ImageStore, LoadedImage
+
+
+@cache
+def store() -> ImageStore:
+    """This node's store; one object per process."""
+    return ImageStore(settings.MUELLE_LAYOUT.images)
+
+
+def find(name: str) -> Image:
+    return Image.objects.find(settings.MUELLE_NODE, name)
+
+
+def familiar(canonical: str) -> str:
+    """``docker.io/library/busybox:latest`` → ``busybox:latest``."""
+    return references.parse(canonical).familiar
+
+
+def record(loaded: LoadedImage) -> Image:
+    """The row of an image that the store holds now."""
+    image, _ = Image.objects.get_or_create(
+        node_id=settings.MUELLE_NODE,
+        image_id=loaded.image_id,
+        defaults={
+            "config": loaded.config,
+            "layers": list(loaded.layers),
+            "size": loaded.size,
+            "created": loaded.config.get("created") or "",
+        },
+    )
+    return image
+
+
+def point(name: str, image: Image) -> Image | None:
+    """Make a canonical name mean ``image``; returns the other image that it meant before."""
+    with transaction.atomic():
+        former = ImageReference.objects.select_related("image").filter(node_id=image.node_id, name=name).first()
+        ImageReference.objects.update_or_create(node_id=image.node_id, name=name, defaults={"image": image})
+        Image.objects.filter(pk=image.pk).update(tagged_at=time.time_ns())
+    return former.image if former and former.image_id != image.pk else None
+
+
+def collect(image_id: str) -> None:
+    """Delete an image's files when neither a row nor a container needs them any more."""
+    needed = (
+        Image.objects.filter(node_id=settings.MUELLE_NODE, image_id=image_id).exists()
+        or Container.objects.filter(node_id=settings.MUELLE_NODE, image_id=image_id).exists()
+    )
+    if image_id and not needed:
+        store().delete(image_id)
+
+
+def adopt_strays() -> None:
+    """Rows for images that a killed worker had stored but not recorded yet."""
+    known = set(Image.objects.filter(node_id=settings.MUELLE_NODE).values_list("image_id", flat=True))
+    used = set(Container.objects.filter(node_id=settings.MUELLE_NODE).values_list("image_id", flat=True))
+    for image_id in set(store().image_ids()) - known - used:
+        record(store().image(image_id))
+
+
+def event(image: Image, action: str, name: str | None = None) -> events.Event:
+    """An image event: labels and the name go with it."""
+    labels = (image.config.get("config") or {}).get("Labels") or {}
+    return events.event("image", action, image.image_id, {**labels, "name": name or image.image_id})

@@ -44,7 +44,7 @@ def render(container: Container, sizes: dict[str, int] | None = None) -> dict[st
     if sizes is not None:
         answer |= {"SizeRw": sizes["rw"], "SizeRootFs": sizes["rootfs"]}
     return answer | {
-        "Mounts": mounts.render(container.mounts, container.config, container.host_config),
+        "Mounts": mounts.render(container.mounts),
         "Config": shown(container.config),
         "NetworkSettings": network_settings(container),
     }

@@ -101,7 +101,7 @@ def _entry(row: Row, seats: endpoints.Seats, names: Mapping[str, str], now: floa
         "Status": durations.status(row.state, row.exit_code, row.started_at, row.finished_at, now),
         "HostConfig": {"NetworkMode": mode},
         "NetworkSettings": {"Networks": endpoints.networks(row.id, mode, row.networking, seats)},
-        "Mounts": mounts.render(row.mounts, row.config, row.host_config),
+        "Mounts": mounts.render(row.mounts),
     }
 
 

@@ -83,6 +83,9 @@ def _strip(request: HttpRequest) -> HttpResponse | None:
 
 
 def _decorate(response: HttpResponseBase) -> HttpResponseBase:
+    if response.status_code == 405:
+        # Docker routes by method and path together, so a wrong method is an unknown page.
+        response = errors.respond(404, errors.PAGE_NOT_FOUND)
     for name, value in HEADERS.items():
         response.headers[name] = value
     return response

@@ -14,7 +14,7 @@ LOG_DRIVERS_NOT_BUILT = frozenset({
 })  # fmt: skip
 LOG_OPTIONS_NOT_BUILT = frozenset({"compress", "labels", "labels-regex", "env", "env-regex", "tag"})
 LINKS_CONFLICT = "conflicting options: {} can't be used with links. This would result in undefined behavior"
-SIZE = re.compile(r"(\d{1,18})(?:\.\d+)? ?([kmgtp]?)i?b?", re.IGNORECASE | re.ASCII)
+SIZE = re.compile(r"0*[1-9]\d{0,11}[kmgt]?b?", re.IGNORECASE | re.ASCII)
 
 
 def joined(mode: str) -> str | None:
@@ -34,6 +34,8 @@ def normalise_namespaces(host: dict[str, Any], *, cgroup_v2: bool) -> None:
         raise InvalidArgument(f"invalid isolation '{host['Isolation']}' on linux")
     if host["Cgroup"]:
         raise InvalidArgument(f"invalid cgroup specification: {host['Cgroup']}")
+    if joined(host["PidMode"]):
+        raise Unsupported("muelle does not join the PID namespace of another container yet")
     host["IpcMode"] = host["IpcMode"] or "private"
     host["CgroupnsMode"] = host["CgroupnsMode"] or ("private" if cgroup_v2 and not host["Privileged"] else "host")
     if host["NetworkMode"] in {"", "default"}:
@@ -66,15 +68,6 @@ def normalise_restart(policy: dict[str, Any], *, auto_remove: bool) -> None:
     policy["Name"] = name
 
 
-def parse_size(text: str) -> int:
-    """``10m`` → bytes; InvalidArgument for anything else or zero."""
-    match = SIZE.fullmatch(text)
-    if not match or not int(match[1]):
-        raise InvalidArgument(f"invalid size: '{text}'")
-    power = "kmgtp".index(match[2].lower()) + 1 if match[2] else 0
-    return int(match[1]) << (10 * power)
-
-
 def normalise_log(log: dict[str, Any]) -> None:
     """Check a LogConfig: ``json-file`` with max-size and max-file, or ``none``; an empty type is ``json-file``."""
     driver = log["Type"] or "json-file"
@@ -91,7 +84,9 @@ def _check_log_option(driver: str, option: str, value: str) -> None:
     if driver == "none":
         raise InvalidArgument(f"unknown log opt '{option}' for none log driver")
     if option == "max-size":
-        parse_size(value)
+        # -1 is Docker's word for no limit.
+        if value != "-1" and not SIZE.fullmatch(value):
+            raise InvalidArgument(f"invalid size: '{value}'")
     elif option == "max-file":
         if not re.fullmatch(r"[1-9]\d{0,3}", value, re.ASCII):
             raise InvalidArgument("max-file cannot be less than 1")

@@ -17,12 +17,7 @@ CONSISTENCIES = frozenset({"default", "consistent", "cached", "delegated"})
 WORDS = (
     frozenset({"rw", "ro"}), frozenset({"z", "Z"}), PROPAGATIONS, frozenset({"nocopy", "copy"}), CONSISTENCIES,
 )  # fmt: skip
-TMPFS_FLAGS = frozenset({
-    "rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "atime", "noatime", "diratime", "nodiratime",
-    "relatime", "norelatime", "strictatime", "nostrictatime", "sync", "async", "dirsync", "defaults", "iversion",
-    "noiversion", "mand", "nomand", "remount", "bind", "rbind", "private", "rprivate", "shared", "rshared", "slave",
-    "rslave", "unbindable", "runbindable",
-})  # fmt: skip
+TMPFS_FLAGS = frozenset({"rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "defaults"})
 TMPFS_VALUE = re.compile(r"(size|mode|uid|gid|nr_inodes|nr_blocks|mpol|huge)=.+")
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
 
@@ -89,6 +84,8 @@ def volumes_from(host: dict[str, Any]) -> list[VolumesFrom]:
 
 def check_volume_name(name: str) -> None:
     """InvalidArgument with Docker's text for a name that no volume can have."""
+    if len(name) == 1:
+        raise InvalidArgument("volume name is too short, names should be at least two alphanumeric characters")
     if not VOLUME_NAME.fullmatch(name):
         raise InvalidArgument(
             f'create {name}: "{name}" includes invalid characters for a local volume name, only '

@@ -6,23 +6,10 @@ import json
 import re
 from typing import Any, NamedTuple
 
+from engine.containers.mounts import MASKED_PATHS, READONLY_PATHS
 from engine.errors import InvalidArgument, Unsupported
+from engine.kernel import capabilities
 
-# capabilities(7), in the order of their numbers
-CAPABILITIES = (
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
-    "CHECKPOINT_RESTORE",
-)  # fmt: skip
-MASKED_PATHS = (
-    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-)  # fmt: skip
-READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 GO_BOOLEANS = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
@@ -31,8 +18,7 @@ IPC_SYSCTLS = frozenset({
     "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
     "kernel.shm_rmid_forced",
 })  # fmt: skip
-UTS_SYSCTLS = frozenset({"kernel.domainname", "kernel.hostname"})
-SYSCTL_NAME = re.compile(r"[a-zA-Z0-9_]+([./][a-zA-Z0-9_\-]+)+")
+SYSCTL_NAME = re.compile(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_\-]+)+")
 
 
 class SecurityOptions(NamedTuple):
@@ -40,13 +26,19 @@ class SecurityOptions(NamedTuple):
 
     no_new_privileges: bool = False
     seccomp: str | None = None
+    others: tuple[str, ...] = ()
+
+    def texts(self) -> list[str]:
+        """In one spelling: without old separators, other words for true and false, and what says nothing."""
+        flag = ["no-new-privileges"] if self.no_new_privileges else []
+        return [*flag, *([f"seccomp={self.seccomp}"] if self.seccomp else []), *self.others]
 
 
 def normalise(host: dict[str, Any]) -> None:
     """Check and normalise all security fields of a complete HostConfig."""
     host["CapAdd"] = _capabilities(host["CapAdd"], "CapAdd")
     host["CapDrop"] = _capabilities(host["CapDrop"], "CapDrop")
-    parse_options(host["SecurityOpt"] or [])
+    host["SecurityOpt"] = parse_options(host["SecurityOpt"] or []).texts() or None
     if host["MaskedPaths"] is None:
         host["MaskedPaths"] = None if host["Privileged"] else list(MASKED_PATHS)
     if host["ReadonlyPaths"] is None:
@@ -63,10 +55,10 @@ def _capabilities(names: list[str] | None, field: str) -> list[str] | None:
     """``net_admin`` → ``CAP_NET_ADMIN``; ``ALL`` stays."""
     answer: list[str] = []
     for name in names or []:
-        stem = name.upper().removeprefix("CAP_")
-        if stem != "ALL" and stem not in CAPABILITIES:
-            raise InvalidArgument(f'invalid {field}: unknown capability: "CAP_{stem}"')
-        full = "ALL" if stem == "ALL" else f"CAP_{stem}"
+        full = f"CAP_{name.strip().upper().removeprefix('CAP_')}"
+        if full != "CAP_ALL" and full not in capabilities.NAMES:
+            raise InvalidArgument(f'invalid {field}: unknown capability: "{full}"')
+        full = "ALL" if full == "CAP_ALL" else full
         if full not in answer:
             answer.append(full)
     return answer if names is not None else None
@@ -95,11 +87,11 @@ def _option(options: SecurityOptions, key: str, value: str, text: str) -> Securi
     if key == "apparmor":
         if value not in {"unconfined", ""}:
             raise Unsupported("muelle does not apply AppArmor profiles yet")
-        return options
+        return options._replace(others=(*options.others, "apparmor=unconfined"))
     if key == "label":
         if value != "disable":
             raise Unsupported("muelle does not apply SELinux labels yet")
-        return options
+        return options._replace(others=(*options.others, "label=disable"))
     if key == "writable-cgroups" and value in GO_BOOLEANS:
         if GO_BOOLEANS[value]:
             raise Unsupported("muelle does not mount cgroups writable yet")
@@ -124,14 +116,11 @@ def _seccomp(value: str) -> str | None:
 def _check_sysctls(host: dict[str, Any]) -> None:
     """Only sysctls that belong to a namespace of the container's own may be set; else they would change the host."""
     for name in host["Sysctls"] or {}:
-        dotted = name.replace("/", ".")
         if not SYSCTL_NAME.fullmatch(name):
             raise InvalidArgument(f"invalid sysctl: {name}")
-        if dotted.startswith("net."):
+        if name.startswith("net."):
             allowed = host["NetworkMode"] != "host"
-        elif dotted in IPC_SYSCTLS or dotted.startswith("fs.mqueue."):
-            allowed = host["IpcMode"] != "host"
         else:
-            allowed = dotted in UTS_SYSCTLS and host["UTSMode"] != "host"
+            allowed = host["IpcMode"] != "host" and (name in IPC_SYSCTLS or name.startswith("fs.mqueue."))
         if not allowed:
-            raise InvalidArgument(f"sysctl {name!r} is not allowed: it is not in a namespace of the container's own")
+            raise InvalidArgument(f'invalid sysctl "{name}": not in a separate kernel namespace')

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from controlpanel.access.policy import Peer
 from controlpanel.objects.models import Container, Image, ImageReference, Network, Node
@@ -15,6 +14,9 @@ from controlpanel.objects.states import Status
 from controlpanel.tasks import calls
 from engine.containers import config
 from engine.errors import MuelleError
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 NODE = "local"
 IMAGE_ID = "sha256:" + "ab" * 32
@@ -112,4 +114,5 @@ def running(make: MakeContainer) -> Container:
 @pytest.fixture
 def api(node: Node, workers: Workers) -> Client:
     """A client on the engine's socket, as root."""
-    return Client(raise_request_exception=False, **{"muelle.peer": Peer(1, 0, 0)})
+    environment: Any = {"muelle.peer": Peer(1, 0, 0)}
+    return Client(raise_request_exception=False, **environment)

@@ -47,13 +47,15 @@ def test_create_passes_complete_objects_to_the_worker(api: Client, workers: Work
             "Invalid container name (-x), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
         ),
         ("", {"Image": "busybox", "HostConfig": {"NetworkMode": "nosuch"}}, 404, "network nosuch not found"),
-        ("", {"Image": "busybox", "HostConfig": {"PidMode": "container:nosuch"}}, 404, "No such container: nosuch"),
+        ("", {"Image": "busybox", "HostConfig": {"NetworkMode": "container:nosuch"}}, 404, "No such container: nosuch"),
         (
             "?platform=linux/arm64",
             {"Image": "busybox"},
             404,
-            "image with reference busybox was found but its platform (linux/amd64) does not match the specified "
-            "platform (linux/arm64)",
+            (
+                "image with reference busybox was found but its platform (linux/amd64) does not match the specified "
+                "platform (linux/arm64)"
+            ),
         ),
         (
             "",

@@ -115,8 +115,10 @@ def test_filters(
 
 @pytest.mark.parametrize(
     "filters",
-    ['{"foo":["x"]}', '{"status":["x"]}', '{"exited":["x"]}', "{", "[]", '{"name":3}', '{"name":[1]}', '{"is-task":["maybe"]}',
-     '{"publish":["x"]}', '{"name":["(a+)+b"]}'],
+    [
+        '{"foo":["x"]}', '{"status":["x"]}', '{"exited":["x"]}', "{", "[]", '{"name":3}', '{"name":[1]}',
+        '{"is-task":["maybe"]}', '{"publish":["x"]}', '{"name":["(a+)+b"]}',
+    ],
 )  # fmt: skip
 def test_bad_filters_are_refused(api: Client, filters: str) -> None:
     assert api.get(f"/containers/json?{urlencode({'filters': filters})}").status_code == 400

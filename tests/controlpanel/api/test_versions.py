@@ -33,8 +33,10 @@ def test_head_ping_has_no_body(api: Client) -> None:
         ("/v2.0/info", "client version 2.0 is too new. Maximum supported API version is 1.51"),
         (
             "/v1.9/info",
-            "client version 1.9 is too old. Minimum supported API version is 1.24, "
-            "please upgrade your client to a newer version",
+            (
+                "client version 1.9 is too old. Minimum supported API version is 1.24, "
+                "please upgrade your client to a newer version"
+            ),
         ),
     ],
 )

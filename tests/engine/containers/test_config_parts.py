@@ -124,7 +124,8 @@ def test_binds(text: str, expected: MountRequest) -> None:
         (
             {"Binds": ["a/b:/x"]},
             (
-                'create a/b: "a/b" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" '
+                'create a/b: "a/b" includes invalid characters for a local volume name, only '
+                '"[a-zA-Z0-9][a-zA-Z0-9_.-]" '
                 "are allowed. If you intended to pass a host directory, use absolute path"
             ),
         ),

@@ -1,11 +1,11 @@
 """The child that becomes a container's first process, from clone3 to execve.
 
-It talks to its shim over a SOCK_SEQPACKET pair (`engine.containers.wire`):
+It talks to `engine.containers.starter` over a SOCK_SEQPACKET pair (`engine.containers.wire`):
 
-    child → {"created"} + network namespace, netlink socket in it     at once: the network is made while we mount
-    child → {"ready"} + terminal's master (with a terminal)           the root stands
-    shim  → {"go"}                                                    network and state are in place
-    child → {"error", "exit_code"}                                    on failure; on success execve closes the socket
+    child   → {"created"} + network namespace, netlink socket in it     at once: the network is made while we mount
+    child   → {"ready"} + terminal's master (with a terminal)           the root stands
+    starter → {"go"}                                                    network and state are in place
+    child   → {"error", "exit_code"}                                    on failure; on success execve closes the socket
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def run(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) 
 
 
 def report(channel: socket.socket, error: BaseException) -> int:
-    """Send a failure to the shim and return the exit code that stands for it."""
+    """Send a failure to whoever follows the birth, and return the exit code that stands for it."""
     known = error if isinstance(error, MuelleError) else SystemFailure(f"container init failed: {error!r}")
     exit_code = error.exit_code if isinstance(error, CommandError) else 128
     with contextlib.suppress(OSError):  # the shim may be gone, and with it whoever wanted to know

@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import socket
 import sys
 
 from engine.containers import exe, shim, wire
 from engine.containers.loop import READ, Loop
+from engine.containers.reaper import reap
+from engine.containers.shim import Attachment
 from engine.containers.sockets import listen
 from engine.errors import InvalidArgument, MuelleError, Unavailable
 
 MAX_WAITING = 1024
-Attachment = tuple[wire.Message, int]
 
 
 class Launcher:
@@ -68,14 +68,26 @@ class Launcher:
         attachments = self._waiting.pop(container, [])
         for _, fd in attachments:
             self._loop.forget(fd)
-        if not os.fork():
+        shim_pid = os.fork()
+        if not shim_pid:
             self._loop.close()
             self._starts.close()
             self._attaches.close()
             sock.setblocking(True)
             shim.main(message["directory"], sock, listener, attachments)
+        self._reap_later(shim_pid)
         listener.close()
         wire.close_all(fd for _, fd in attachments)
+
+    def _reap_later(self, shim_pid: int) -> None:
+        pidfd = os.pidfd_open(shim_pid)
+
+        def ended(_events: int) -> None:
+            self._loop.forget(pidfd)
+            os.close(pidfd)
+            reap(shim_pid)
+
+        self._loop.watch(pidfd, READ, ended)
 
     def _attach(self, sock: socket.socket, message: wire.Message, fds: list[int]) -> None:
         """Keep a client until its container starts; if it has just started, pass the client on."""
@@ -111,7 +123,6 @@ def main() -> None:
     """``launcher RUN_DIRECTORY GROUP_ID``"""
     run_directory, group = sys.argv[1], int(sys.argv[2])
     exe.seal()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims are reaped by the kernel
     launcher = Launcher(run_directory, group)
     # A shim is a fork of this process: without collections its pages stay shared with ours.
     gc.collect()

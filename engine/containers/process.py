@@ -121,7 +121,7 @@ def _command_error(command: str, error: OSError) -> CommandError:
 
 
 def _reset_signals() -> None:
-    """Undo what Python (SIGPIPE, SIGXFSZ) and the launcher (SIGCHLD) ignore: ignored signals stay so over execve."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
+    """Python ignores these, and ignored signals stay ignored over execve."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

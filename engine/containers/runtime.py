@@ -170,9 +170,20 @@ def kill_remains(layout: Layout, container_id: str, patience: float = 5.0) -> No
         time.sleep(0.01)
 
 
+def _await_last_word(layout: Layout, container_id: str, patience: float = 2.0) -> None:
+    """Let a shim that lives record the exit: it must not write into a directory that is being removed."""
+    recorded = state(layout, container_id)
+    deadline = time.monotonic() + patience
+    while recorded and process_start_time(recorded.shim_pid) is not None and time.monotonic() < deadline:
+        if exit_of(layout, container_id):
+            return
+        time.sleep(0.002)
+
+
 def release(layout: Layout, container_id: str) -> None:
     """Give back what a run of the container held in the kernel and in the run directory; its files stay."""
     kill_remains(layout, container_id)
+    _await_last_word(layout, container_id)
     cgroup(layout, container_id).delete()
     (layout.container(container_id) / "state.json").unlink(missing_ok=True)
 

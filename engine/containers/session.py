@@ -1,7 +1,10 @@
 """Exec sessions: one more process inside a running container.
 
 The shim's own namespaces stay as they are. It forks a helper; the helper enters the container's namespaces, makes the
-process with CLONE_PARENT, so that the shim is its parent and learns its exit status, and goes away.
+process with CLONE_PARENT, so that the shim is its parent and learns its exit status, reports, and goes away.
+
+Messages to the shim: ``{"born": pid}`` + pidfd and the shim's ends of the streams, or ``{"error", "exit_code"}`` with
+the pidfd when there was a process.
 """
 
 from __future__ import annotations
@@ -12,13 +15,13 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from engine.containers import wire
-from engine.containers.birth import Birth
 from engine.containers.init import join_cgroups, protect, replace_stdio, report
 from engine.containers.loop import READ, Loop
 from engine.containers.process import become
 from engine.containers.reaper import reap
+from engine.containers.starter import read_spec
 from engine.containers.stdio import Pipes, Stdio, make_pipes
-from engine.errors import MuelleError
+from engine.errors import MuelleError, SystemFailure
 from engine.kernel import libc, pty
 
 _NAMESPACES = (
@@ -30,6 +33,7 @@ _NAMESPACES = (
     | libc.CLONE_NEWCGROUP
 )
 _ALL_CAPABILITIES = (1 << 64) - 1
+_SETUP_SECONDS = 30.0
 _ERROR_PREFIX = "OCI runtime exec failed: exec failed: unable to start container process: "
 
 Reply = Callable[[wire.Message], None]
@@ -42,80 +46,75 @@ class Session:
     """
 
     def __init__(
-        self, loop: Loop, request: wire.Message, client: int | None, on_end: Callable[[Session], None]
+        self, loop: Loop, request: wire.Message, client: int | None, reply: Reply, on_end: Callable[[Session], None]
     ) -> None:
         self.id: str = request["id"]
         self.pid = 0
         self.exit_code: int | None = None
         self.stdio: Stdio | None = None
-        self._loop, self._request, self._client, self._on_end = loop, request, client, on_end
-        self._pipes: Pipes | None = None
+        self._loop, self._request, self._client = loop, request, client
+        self._reply, self._on_end = reply, on_end
         self._pidfd = -1
-        self._birth: Birth
-        self._reply: Reply
+        self._channel: socket.socket
 
     @property
     def running(self) -> bool:
         return self.exit_code is None and self.pid > 0
 
-    def begin(self, spec: dict[str, Any], init_pidfd: int, reply: Reply) -> None:
-        """Start the process; ``reply`` is called once, with ``{"pid"}`` or an error."""
-        self._reply = reply
-        self._pipes = None if self._request["tty"] else make_pipes(bool(self._request["stdin"]))
-        theirs = self._pipes.theirs if self._pipes else None
-        process = _process(spec["process"], self._request)
-        channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def begin(self, directory: str, init_pidfd: int) -> None:
+        """Start the process in the container; the requester is answered once, with ``{"pid"}`` or an error."""
+        self._channel, helper_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         helper = os.fork()
         if not helper:
-            channel.close()
-            _enter(process, spec["cgroup"]["join"], init_pidfd, child_channel, theirs)
-        child_channel.close()
-        wire.close_all(theirs or ())
-        self._birth = Birth(
-            self._loop,
-            channel,
-            on_created=self._created,
-            on_ready=self._ready,
-            on_started=self._started,
-            on_failed=self._failed,
-        )
-        os.waitpid(helper, 0)
+            _help(directory, self._request, init_pidfd, helper_channel)
+        helper_channel.close()
+        self._loop.watch(self._channel.fileno(), READ, lambda _events: self._helper_spoke(helper))
+        self._loop.later(_SETUP_SECONDS, lambda: self._expire(helper))
 
-    def _created(self, message: wire.Message, fds: list[int]) -> None:
-        self.pid, (self._pidfd,) = message["created"], fds
-
-    def _ready(self, fds: list[int]) -> None:
-        self._connect(fds)
-        self._birth.go()
-
-    def _connect(self, fds: list[int]) -> Stdio:
-        if fds:
-            stdio = Stdio.terminal(self._loop, fds[0])
-        elif self._pipes:
-            stdin, outputs, _ = self._pipes
-            stdio = Stdio(self._loop, stdin=stdin, outputs=outputs, tty=False, end_with_client=True)
+    def _helper_spoke(self, helper: int) -> None:
+        try:
+            message, fds = wire.receive(self._channel)
+        except (OSError, EOFError):
+            message, fds = {"error": SystemFailure("the process died during set-up").to_json(), "exit_code": 128}, []
+        self._loop.forget(self._channel.fileno())
+        self._channel.close()
+        reap(helper)
+        if "born" in message:
+            self._born(message["born"], fds)
         else:
-            stdio = Stdio(self._loop, stdin=None, outputs={}, tty=True)
-        self.stdio = stdio
-        if self._client is not None:
-            stdio.attach(self._client, self._request)
-        return stdio
+            self._failed(message, fds)
 
-    def _started(self) -> None:
-        self._reply({"pid": self.pid})
-        # Not watched earlier: a command that ends at once must be seen to start first.
+    def _expire(self, helper: int) -> None:
+        """A container can make set-up wait for ever, as with a dead network file system; not us with it."""
+        if self._channel.fileno() >= 0:
+            os.kill(helper, 9)
+
+    def _born(self, pid: int, fds: list[int]) -> None:
+        self.pid, self._pidfd = pid, fds.pop(0)
+        self.stdio = Stdio.of(
+            self._loop, fds, tty=self._request["tty"], stdin=self._request["stdin"], end_with_client=True
+        )
+        self._attach_client(self.stdio)
+        self._reply({"pid": pid})
         self._loop.watch(self._pidfd, READ, self._exited)
 
-    def _failed(self, message: wire.Message) -> None:
+    def _failed(self, message: wire.Message, fds: list[int]) -> None:
         text = _ERROR_PREFIX + message["error"]["message"]
         self.exit_code = message["exit_code"]
-        stdio = self.stdio or self._connect([])
-        stdio.tell(text + "\r\n")
+        self.stdio = Stdio(self._loop, stdin=None, outputs={}, tty=self._request["tty"])
+        self._attach_client(self.stdio)
+        self.stdio.tell(text + "\r\n")
         self._reply({"error": type(MuelleError.from_json(message["error"]))(text).to_json()})
-        if self._pidfd < 0:
-            self._end()
-        else:
+        if fds:
+            self._pidfd = fds[0]
+            self.pid = message["pid"]
             self._loop.watch(self._pidfd, READ, self._exited)
+        else:
+            self._end()
+
+    def _attach_client(self, stdio: Stdio) -> None:
+        if self._client is not None:
+            stdio.attach(self._client, self._request)
 
     def _exited(self, _events: int) -> None:
         self._loop.forget(self._pidfd)
@@ -146,41 +145,50 @@ def _process(container: dict[str, Any], request: wire.Message) -> dict[str, Any]
     }
 
 
-def _enter(
-    process: dict[str, Any], cgroups: list[str], pidfd: int, channel: socket.socket, stdio: tuple[int, int, int] | None
-) -> NoReturn:
-    """Run in the helper: enter the container, make the process, leave."""
-    status = 1
+def _help(directory: str, request: wire.Message, pidfd: int, shim: socket.socket) -> NoReturn:
+    """Run in the helper: enter the container, make the process, tell the shim, leave."""
     try:
         protect()
-        join_cgroups(cgroups)
+        spec = read_spec(directory)
+        pipes = None if request["tty"] else make_pipes(request["stdin"])
+        join_cgroups(spec["cgroup"]["join"])
         libc.setns(pidfd, _NAMESPACES)
+        channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid, child = libc.clone3(libc.CLONE_PARENT, 0)
         if not pid:
-            _run(process, channel, stdio)
-        wire.send(channel, {"created": pid}, (child,))
-        status = 0
+            _run(_process(spec["process"], request), child_channel, pipes)
+        child_channel.close()
+        _report_birth(shim, channel, pid, child, pipes)
     except BaseException as error:  # nothing may leave this child but os._exit
-        report(channel, error)
+        report(shim, error)
     finally:
-        os._exit(status)
+        os._exit(0)
 
 
-def _run(process: dict[str, Any], channel: socket.socket, stdio: tuple[int, int, int] | None) -> NoReturn:
+def _report_birth(shim: socket.socket, channel: socket.socket, pid: int, child: int, pipes: Pipes | None) -> None:
+    """Follow the child to its execve: the terminal's master if it has one, then an error or the end of the channel."""
+    ends = pipes.ours if pipes else wire.receive(channel)[1]
+    try:
+        message, _ = wire.receive(channel)
+    except EOFError:
+        wire.send(shim, {"born": pid}, [child, *ends])
+    else:
+        wire.send(shim, message | {"pid": pid}, [child])
+
+
+def _run(process: dict[str, Any], channel: socket.socket, pipes: Pipes | None) -> NoReturn:
+    """Run in the child: become the command."""
     status = 1
     try:
         os.setsid()
-        if stdio is None:
+        if pipes is None:
             master, slave = pty.open_in_container(process["console_size"])
-            wire.send(channel, {"ready": True}, (master,))
+            wire.send(channel, {"terminal": True}, (master,))
             pty.take(slave)
-            stdio = (slave, slave, slave)
+            replace_stdio((slave, slave, slave))
         else:
-            wire.send(channel, {"ready": True})
-        replace_stdio(stdio)
-        message, _ = wire.receive(channel)
-        if "go" in message:
-            become(process, dies_with_parent=True)
+            replace_stdio(pipes.theirs)
+        become(process, dies_with_parent=True)
     except BaseException as error:  # nothing may leave this child but os._exit
         status = report(channel, error)
     finally:

@@ -24,8 +24,7 @@ LogSink = Callable[[str, bytes], None]
 class Pipes(NamedTuple):
     """Both sides of a process's standard streams without a terminal."""
 
-    stdin: int | None
-    outputs: dict[int, int]
+    ours: list[int]  # stdin if there is one, stdout, stderr
     theirs: tuple[int, int, int]
 
 
@@ -34,9 +33,9 @@ def make_pipes(stdin: bool) -> Pipes:
     if stdin:
         their_in, our_in = os.pipe2(os.O_CLOEXEC)
     else:
-        their_in, our_in = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), None
+        their_in, our_in = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1
     (our_out, their_out), (our_err, their_err) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-    return Pipes(our_in, {STDOUT: our_out, STDERR: our_err}, (their_in, their_out, their_err))
+    return Pipes(([our_in] if stdin else []) + [our_out, our_err], (their_in, their_out, their_err))
 
 
 def nothing() -> None:
@@ -127,9 +126,21 @@ class Stdio:
             self._watch_output(stream, fd)
 
     @classmethod
-    def terminal(cls, loop: Loop, master: int, *, log: LogSink | None = None) -> Stdio:
-        """Streams of a process with a terminal."""
-        return cls(loop, stdin=os.dup(master), outputs={STDOUT: master}, tty=True, log=log)
+    def of(
+        cls, loop: Loop, ends: list[int], *, tty: bool, stdin: bool, log: LogSink | None = None, end_with_client: bool
+    ) -> Stdio:
+        """From our ends: a terminal's master, or those of `make_pipes`."""
+        if tty:
+            return cls(loop, stdin=os.dup(ends[0]), outputs={STDOUT: ends[0]}, tty=True, log=log)
+        out, err = ends[-2:]
+        return cls(
+            loop,
+            stdin=ends[0] if stdin else None,
+            outputs={STDOUT: out, STDERR: err},
+            tty=False,
+            log=log,
+            end_with_client=end_with_client,
+        )
 
     def attach(self, fd: int, request: dict[str, Any]) -> None:
         """Take over a client's connection; ``request`` has the fields of ``attach`` in docs/architecture.md.

@@ -1,0 +1,207 @@
+"""The helper that starts a container for its shim, and goes away.
+
+It reads the specification, makes the first process as a child of the shim (CLONE_PARENT), speaks with it and with the
+worker, and hands the shim descriptors and a few facts. All memory that starting costs goes away with it: a shim that
+has never read a specification keeps nearly all of its pages shared with the launcher.
+
+Messages to the shim: ``{"born": facts}`` + pidfd and the shim's ends of the streams, or ``{"failed": pid}``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+from typing import Any, NoReturn
+
+from engine.containers import init, wire
+from engine.containers.logfile import timestamp
+from engine.containers.stdio import Pipes, make_pipes
+from engine.errors import SystemFailure
+from engine.kernel import libc
+
+SETUP_SECONDS = 60.0
+_CLONE_FLAGS = {
+    "network": libc.CLONE_NEWNET,
+    "pid": libc.CLONE_NEWPID,
+    "ipc": libc.CLONE_NEWIPC,
+    "uts": libc.CLONE_NEWUTS,
+}
+
+Spec = dict[str, Any]
+
+
+class Failed(Exception):
+    """The container cannot run; ``answer`` is for the worker, ``{"error", "exit_code"}``, or None when it went away."""
+
+    def __init__(self, answer: wire.Message | None) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def run(directory: str, worker: socket.socket, shim: socket.socket, shim_path: str) -> NoReturn:
+    """Start the container in ``directory``. Never returns; the shim and the worker are told."""
+    try:
+        Starter(directory, worker, shim, shim_path).start()
+    finally:
+        os._exit(0)
+
+
+class Starter:
+    """One start: the first process, its channel, and the worker who waits."""
+
+    def __init__(self, directory: str, worker: socket.socket, shim: socket.socket, shim_path: str) -> None:
+        self._directory, self._worker, self._shim, self._shim_path = directory, worker, shim, shim_path
+        self._spec: Spec = read_spec(directory)
+        self._pipes: Pipes | None = None
+        self._channel: socket.socket
+        self._pid, self._pidfd = 0, -1
+
+    def start(self) -> None:
+        try:
+            self._clone()
+            terminal = self._await_both()
+            started_at = self._let_run()
+        except Failed as failure:
+            self._undo()
+            wire.send(self._shim, {"failed": self._pid})
+            if failure.answer:
+                wire.send(self._worker, failure.answer)
+            return
+        self._hand_over(terminal, started_at)
+        with contextlib.suppress(OSError):
+            wire.send(self._worker, {"started": started_at, "pid": self._pid})
+
+    def _clone(self) -> None:
+        self._pipes = None if self._spec["tty"] else make_pipes(self._spec["stdin"])
+        theirs = self._pipes.theirs if self._pipes else None
+        self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        flags = libc.CLONE_NEWNS | libc.CLONE_PARENT
+        for name, flag in _CLONE_FLAGS.items():
+            flags |= flag if self._spec["namespaces"][name] == "private" else 0
+        self._pid, self._pidfd = libc.clone3(flags, 0)
+        if not self._pid:
+            init.run(self._spec, child_channel, theirs)
+        child_channel.close()
+        wire.close_all(theirs or ())
+
+    def _await_both(self) -> list[int]:
+        """Wait until the child's root stands and the worker says go, in either order. Returns the terminal's master."""
+        terminal: list[int] | None = None
+        may_go = False
+        while terminal is None or not may_go:
+            if self._readable(self._channel, self._worker) is self._worker:
+                may_go = self._hear_worker()
+            else:
+                message, fds = self._hear_child()
+                if "created" in message:
+                    self._announce(fds)
+                else:
+                    terminal = fds
+        return terminal
+
+    def _announce(self, fds: list[int]) -> None:
+        """Pass the network namespace on to the worker, which sets it up while the child makes its mounts."""
+        try:
+            wire.send(self._worker, {"created": self._pid}, fds)
+        except OSError as error:
+            raise Failed(None) from error
+        wire.close_all(fds)
+
+    def _let_run(self) -> str:
+        """Record the state, let the child execute its command, and wait until it has. Returns the time."""
+        started_at = timestamp(time.time_ns())
+        write_json(
+            f"{self._directory}/state.json",
+            {
+                "pid": self._pid,
+                "shim_pid": os.getppid(),
+                "start_time": start_time(self._pid),
+                "started_at": started_at,
+            },
+        )
+        with contextlib.suppress(OSError):  # a child that has died says so below
+            wire.send(self._channel, {"go": True})
+        self._readable(self._channel)
+        with contextlib.suppress(EOFError):
+            raise Failed(wire.receive(self._channel)[0])
+        return started_at
+
+    def _hand_over(self, terminal: list[int], started_at: str) -> None:
+        spec = self._spec
+        ends = self._pipes.ours if self._pipes else terminal
+        facts = {
+            "id": spec["id"],
+            "pid": self._pid,
+            "started_at": started_at,
+            "tty": spec["tty"],
+            "stdin": spec["stdin"],
+            "stdin_once": spec["stdin_once"],
+            "log": spec["log"],
+            "notice_socket": spec["notice_socket"],
+            "processes": "" if spec["namespaces"]["pid"] == "private" else spec["cgroup"]["procs"],
+            "oom": spec["cgroup"]["oom"],
+        }
+        wire.send(self._shim, {"born": facts}, [self._pidfd, *ends])
+
+    def _undo(self) -> None:
+        """Kill the child, wait until it is dead, and take back what the start left on disk."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            select.select([self._pidfd], [], [], SETUP_SECONDS)
+        for path in (f"{self._directory}/state.json", self._shim_path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def _hear_worker(self) -> bool:
+        try:
+            message, _ = wire.receive(self._worker)
+        except (OSError, EOFError) as error:
+            raise Failed(None) from error
+        return bool(message["go"])
+
+    def _hear_child(self) -> tuple[wire.Message, list[int]]:
+        try:
+            message, fds = wire.receive(self._channel)
+        except (OSError, EOFError) as error:
+            raise Failed(_answer("the container's first process died during set-up")) from error
+        if "error" in message:
+            raise Failed(message)
+        return message, fds
+
+    @staticmethod
+    def _readable(*sockets: socket.socket) -> socket.socket:
+        ready, _, _ = select.select(sockets, [], [], SETUP_SECONDS)
+        if not ready:
+            raise Failed(_answer(f"the container was not set up within {SETUP_SECONDS:.0f} seconds"))
+        found: socket.socket = ready[0]
+        return found
+
+
+def _answer(text: str) -> wire.Message:
+    return {"error": SystemFailure(text).to_json(), "exit_code": 128}
+
+
+def read_spec(directory: str) -> Spec:
+    """``spec.json`` of a container."""
+    with open(f"{directory}/spec.json", encoding="utf-8") as file:
+        spec: Spec = json.load(file)
+    return spec
+
+
+def write_json(path: str, value: dict[str, Any]) -> None:
+    """Write a file whole or not at all."""
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    os.replace(path + ".new", path)
+
+
+def start_time(pid: int) -> int:
+    """Field 22 of /proc/PID/stat: with the PID it names a process for good; proc_pid_stat(5)."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[19])

@@ -35,13 +35,14 @@ class Policy(NamedTuple):
     """``base``: directory below the root that names are relative to; breaking out of it is refused, not clamped.
 
     ``whiteouts``: turn OCI whiteouts into overlayfs' form. ``unique``: refuse a name that occurs twice, as Docker does
-    for layers. ``owner``: (uid, gid) for everything instead of the archive's. ``keep_kind``: never replace a directory
-    by something else or the other way round.
+    for layers. ``top``: the entry ``./`` describes the root, else it is passed over. ``owner``: (uid, gid) for
+    everything instead of the archive's. ``keep_kind``: never replace a directory by something else or the reverse.
     """
 
     base: str = ""
     whiteouts: bool = False
     unique: bool = False
+    top: bool = False
     owner: tuple[int, int] | None = None
     keep_kind: bool = False
 
@@ -105,12 +106,12 @@ class Extractor:
         return self._directories.get(posixpath.dirname(path))
 
     def _top(self, entry: Entry) -> None:
-        """The entry ``./``: in a layer it describes the root; an existing target of ``docker cp`` stays as it is."""
+        """The entry ``./``."""
         if entry.kind != stat.S_IFDIR:
             raise InvalidArgument(
                 f'cannot overwrite directory "/{self._policy.base}" with non-directory "{entry.name}"'
             )
-        if not self._policy.base:
+        if self._policy.top:
             self._update_directory(self._root, ".", "", entry)
 
     def _make(self, path: str, name: str, entry: Entry, reader: TarReader) -> None:
@@ -164,6 +165,9 @@ class Extractor:
             self._write(fd, entry, reader)
             self._finish(fd, entry)
             os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+        except BaseException:
+            os.unlink(name, dir_fd=parent)  # no half of a file
+            raise
         finally:
             os.close(fd)
 
@@ -230,7 +234,11 @@ class Extractor:
             raise InvalidArgument(f'invalid symlink "/{path}" -> "{target}"')
 
     def _hard_link(self, parent: int, name: str, path: str, linkname: str) -> None:
-        target = self._path(linkname)
+        try:
+            target = self._path(linkname)
+        except InvalidArgument:
+            outside = clean(f"{self._policy.base}/{linkname}")
+            raise InvalidArgument(f'invalid hardlink "/{outside}" -> "{linkname}"') from None
         above, _, last = target.rpartition("/")
         missing = InvalidArgument(f"link /{target} /{path}: no such file or directory")
         if not last:

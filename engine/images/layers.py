@@ -12,7 +12,7 @@ from engine.archives.limits import Limits
 from engine.images.content import Blob
 from engine.images.progress import Meter, Progress
 
-_POLICY = Policy(whiteouts=True, unique=True)
+_POLICY = Policy(whiteouts=True, unique=True, top=True)
 _BUFFER = 1 << 20
 _NAME_LENGTH = 26
 _SHORT_ID = slice(len("sha256:"), len("sha256:") + 12)

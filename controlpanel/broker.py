@@ -29,8 +29,8 @@ def client(timeout: float = 2.0) -> Redis:
 
 
 def async_client() -> redis_asyncio.Redis:
-    """A client for an event loop; replies are not bounded because subscriptions wait on it."""
-    return redis_asyncio.Redis.from_url(client_url(), socket_connect_timeout=2.0)
+    """A client for an event loop; replies are not bounded (redis-py: 5 seconds) because subscriptions wait on it."""
+    return redis_asyncio.Redis.from_url(client_url(), socket_connect_timeout=2.0, socket_timeout=None)
 
 
 def _respell(socket_scheme: str) -> str:

@@ -111,11 +111,12 @@ def logs(engine: Engine) -> Iterator[Measure]:
 
     def measure() -> float:
         started = time.perf_counter()
-        output = engine.docker.run("run", "--rm", IMAGE, "seq", "1", str(LINES), timeout=300).stdout
+        result = engine.docker.run("run", "--rm", IMAGE, "seq", "1", str(LINES), timeout=300)
         took = time.perf_counter() - started
+        output = result.stdout
         delivered = output.count(b"\n")
         if delivered != LINES or not output.endswith(b"\n%d\n" % LINES):
-            raise AssertionError(f"{engine.name} delivered {delivered} of {LINES} lines")
+            raise AssertionError(f"{engine.name} delivered {delivered} of {LINES} lines, and said {result.stderr!r}")
         return took
 
     yield measure

@@ -18,9 +18,10 @@ from django.views.decorators.http import require_POST
 from controlpanel.access.decorators import guarded
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
-from controlpanel.streams import detach, parameters, shims
+from controlpanel.streams import detach, parameters, replay, shims
 from controlpanel.streams.hijack import HijackResponse, stream_type
 from engine.containers import frames, wire
+from engine.containers.logs import Selection
 from engine.errors import Conflict, InvalidArgument, MuelleError, Unavailable
 
 if TYPE_CHECKING:
@@ -72,10 +73,29 @@ async def attach(request: HttpRequest, name: str) -> HttpResponse:
     tty = bool(container.config.get("Tty"))
 
     async def take(client: socket.socket, surplus: bytes) -> None:
+        if wanted.logs and await _replay(container, client, surplus, wanted):
+            return
         if wanted.stream:
             await hand_over(container, client.fileno(), wanted.message(tty, surplus), tty)
 
     return HijackResponse(request, tty, take)
+
+
+async def _replay(container: Container, client: socket.socket, surplus: bytes, wanted: Wanted) -> bool:
+    """Send the log first; true when nothing is left to be done."""
+    selection = Selection(stdout=wanted.stdout, stderr=wanted.stderr)
+    if not wanted.stream or container.config.get("Tty") or not container.is_alive:
+        await replay.send_log(container, client, selection, live=False)
+        return not wanted.stream
+    stdin: socket.socket | None = None
+    if wanted.stdin:
+        stdin, theirs = socket.socketpair()
+        stdin.setblocking(False)
+        with theirs:
+            message = wanted._replace(stdout=False, stderr=False).message(False, surplus)
+            await hand_over(container, theirs.fileno(), message, False)
+    await replay.send_log_and_input(container, client, selection, stdin)
+    return True
 
 
 async def find(name: str) -> Container:

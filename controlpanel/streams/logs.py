@@ -1,0 +1,142 @@
+"""``GET /containers/{id}/logs``: what the log files hold, and with ``follow`` what the container still writes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.views.decorators.http import require_GET
+
+from controlpanel.access.decorators import guarded
+from controlpanel.objects.models import Container
+from controlpanel.objects.states import Status
+from controlpanel.streams import parameters, shims
+from controlpanel.streams.hijack import stream_type
+from controlpanel.streams.responses import stream
+from engine.containers import frames, wire
+from engine.containers.logs import Follower, Record, Selection
+from engine.errors import Conflict, InvalidArgument, Unavailable, Unsupported
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, StreamingHttpResponse
+
+NUMBERS = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
+# From here on rendering is worth a thread: it would hold up everybody else on the event loop.
+MANY = 200
+EVERYTHING = Selection()
+
+
+@require_GET
+@guarded("containers.view")
+async def logs(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    query = request.GET
+    selection = Selection(
+        stdout=parameters.boolean(query.get("stdout")),
+        stderr=parameters.boolean(query.get("stderr")),
+        since=parameters.timestamp("since", query.get("since")),
+        until=parameters.timestamp("until", query.get("until")),
+    )
+    if not (selection.stdout or selection.stderr):
+        raise InvalidArgument("Bad parameters: you must choose at least one stream")
+    container = await Container.objects.afind(settings.MUELLE_NODE, name)
+    _require_readable(container)
+    tty = bool(container.config.get("Tty"))
+    form = Form(not tty, parameters.boolean(query.get("timestamps")), parameters.boolean(query.get("details")))
+    live = parameters.boolean(query.get("follow"))
+    records = follow(container, selection, _tail(query.get("tail")), live=live)
+    return stream(_rendered(records, form), stream_type(request, tty))
+
+
+def _require_readable(container: Container) -> None:
+    if (container.host_config.get("LogConfig") or {}).get("Type") == "none":
+        raise Unsupported("configured logging driver does not support reading")
+    if container.status in (Status.DEAD, Status.REMOVING):
+        raise Conflict("can not get logs from container which is dead or marked for removal")
+
+
+def _tail(text: str | None) -> int | None:
+    """A number of lines; None, which is all, for anything else."""
+    return int(text) if text and text.isascii() and text.isdecimal() else None
+
+
+class Form:
+    """How records are written to a client."""
+
+    def __init__(self, framed: bool, timestamps: bool, details: bool) -> None:
+        self._framed, self._timestamps = framed, timestamps
+        # Our log files carry no attributes; Docker puts a space after the list, also after an empty one.
+        self._details = b" " if details else b""
+
+    def render(self, records: list[Record]) -> bytes:
+        return b"".join(map(self._render, records))
+
+    def _render(self, record: Record) -> bytes:
+        line = self._details + record.line
+        if self._timestamps:
+            line = record.time.encode() + b" " + line
+        return frames.header(NUMBERS[record.stream], len(line)) + line if self._framed else line
+
+
+async def follow(
+    container: Container, selection: Selection = EVERYTHING, tail: int | None = None, *, live: bool = True
+) -> AsyncGenerator[list[Record], None]:
+    """Batches of log records in order. With ``live`` it goes on until the container has ended.
+
+    The watch begins before the first read, so nothing that is written in between is missed.
+    """
+    watch = await _watch(container) if live else None
+    follower = await asyncio.to_thread(Follower, settings.MUELLE_LAYOUT.log(container.id), tail, snapshot=not watch)
+    going = watch is not None
+    try:
+        while True:
+            while records := await asyncio.to_thread(follower.read):
+                wanted, ended = selection.apply(records)
+                if wanted:
+                    yield wanted
+                if ended:
+                    return
+            if not going or watch is None:
+                return
+            # When the watch ends the log is complete; one more round reads what came since the last time.
+            going = await _has_grown(watch)
+    finally:
+        follower.close()
+        if watch is not None:
+            watch.close()
+
+
+async def _watch(container: Container) -> socket.socket | None:
+    """A connection on which the shim tells that the log has grown; None when the container has no shim."""
+    try:
+        watch = await shims.connect(settings.MUELLE_LAYOUT.shim_socket(container.id))
+    except Unavailable:
+        return None
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(watch)
+        try:
+            wire.send(watch, {"op": "watch"})
+            await shims.receive(watch)
+        except (OSError, EOFError):
+            return None
+        undo.pop_all()
+    return watch
+
+
+async def _has_grown(watch: socket.socket) -> bool:
+    """Wait for the next sign; false when the container has ended, which the rest of its log follows."""
+    try:
+        await shims.receive(watch)
+    except (OSError, EOFError):
+        return False
+    return True
+
+
+async def _rendered(records: AsyncGenerator[list[Record], None], form: Form) -> AsyncGenerator[bytes, None]:
+    async with aclosing(records):
+        async for batch in records:
+            yield await asyncio.to_thread(form.render, batch) if len(batch) > MANY else form.render(batch)

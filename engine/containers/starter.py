@@ -70,7 +70,7 @@ class Starter:
             self._undo()
             wire.send(self._shim, {"failed": self._pid})
             if failure.answer:
-                wire.send(self._worker, failure.answer)
+                self._refuse(failure.answer)
             return
         self._hand_over(terminal, started_at)
         with contextlib.suppress(OSError):
@@ -147,6 +147,17 @@ class Starter:
             "oom": spec["cgroup"]["oom"],
         }
         wire.send(self._shim, {"born": facts}, [self._pidfd, *ends])
+
+    def _refuse(self, answer: wire.Message) -> None:
+        """Tell the worker why not, and wait for it to close.
+
+        It may just have said go: closing with unread data would reset the connection and lose the answer.
+        """
+        wire.send(self._worker, answer)
+        self._worker.settimeout(SETUP_SECONDS)
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                wire.receive(self._worker)
 
     def _undo(self) -> None:
         """Kill the child, wait until it is dead, and take back what the start left on disk."""

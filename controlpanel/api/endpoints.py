@@ -102,7 +102,7 @@ def prefix_length(ipam: Mapping[str, Any]) -> int:
 def _published(seats: Iterable[Seat]) -> list[tuple[int, str, str, int]]:
     """(container port, protocol, host address, host port) of everything published, in ascending order."""
     return sorted(
-        (port["container_port"], port["proto"], port["host_ip"] or "0.0.0.0", port["host_port"])
+        (port["container_port"], port["protocol"], port["host_ip"] or "0.0.0.0", port["host_port"])
         for seat in seats
         for port in seat.ports
     )

@@ -133,7 +133,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _software() -> dict[str, Any]:
-    unknown = {"ID": ""}
+    unknown = {"ID": "N/A"}
     return {
         "Debug": False,
         "NFd": len(os.listdir("/proc/self/fd")),  # noqa: PTH208  # only counted
@@ -146,7 +146,7 @@ def _software() -> dict[str, Any]:
         "Runtimes": {"runc": {"path": "muelle"}, "io.containerd.runc.v2": {"path": "muelle"}},
         "DefaultRuntime": "runc",
         "Isolation": "",
-        "InitBinary": "muelle-init",
+        "InitBinary": "docker-init",
         "ContainerdCommit": unknown,
         "RuncCommit": unknown,
         "InitCommit": unknown,

@@ -160,7 +160,7 @@ def test_inspect_shows_a_running_container(api: Client, running: Container) -> N
         "Config": [{"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"}],
     }
     network.save()
-    port = {"proto": "tcp", "host_ip": "", "host_port": 8080, "container_port": 80, "last": 0}
+    port = {"protocol": "tcp", "host_ip": "", "host_port": 8080, "container_port": 80, "last": 0}
     Endpoint.objects.create(
         network=network, container=running, endpoint_id="e" * 64, ip="172.18.0.2", mac="02:42:ac:12:00:02", ports=[port]
     )

@@ -28,6 +28,7 @@ logfile_backups=1
 pidfile={services}/supervisord.pid
 childlogdir={logs}
 directory={checkout}
+user=root
 umask=022
 
 [unix_http_server]

@@ -1,0 +1,94 @@
+/** The containers of this node as they are now, with the last minutes of each one's usage. */
+
+import { SvelteMap } from "svelte/reactivity";
+import type { Container, Incoming, Point } from "./protocol";
+import { session } from "./session.svelte";
+import type { Channel } from "./socket";
+
+/** Enough for a small line in a table: two minutes at one point each two seconds. */
+export const SPARK_POINTS = 60;
+
+class Fleet {
+  /** False until the first list has come. */
+  loaded = $state(false);
+  failure = $state("");
+  readonly containers = new SvelteMap<string, Container>();
+  readonly usage = new SvelteMap<string, Point[]>();
+  /** Grows with each change of the images, so that their page fetches again. */
+  imagesVersion = $state(0);
+  private channel: Channel | null = null;
+
+  follow(): void {
+    this.channel ??= session.socket.open(
+      { topic: "containers" },
+      {
+        message: (message) => this.take(message),
+        closed: ({ message }) => {
+          this.channel = null;
+          this.failure = message;
+        },
+      },
+    );
+  }
+
+  leave(): void {
+    this.channel?.close();
+    this.channel = null;
+    this.loaded = false;
+    this.containers.clear();
+    this.usage.clear();
+  }
+
+  newest(id: string): Point | undefined {
+    return this.usage.get(id)?.at(-1);
+  }
+
+  private take(message: Incoming): void {
+    switch (message.type) {
+      case "containers.all":
+        this.replace(message.containers, message.history);
+        break;
+      case "containers.changed":
+        this.change(message.containers, message.removed);
+        break;
+      case "containers.usage":
+        this.measure(message.usage);
+        break;
+      case "images.changed":
+        this.imagesVersion += 1;
+        break;
+    }
+  }
+
+  private replace(containers: Container[], history: Record<string, Point[]>): void {
+    const present = new Set(containers.map(({ id }) => id));
+    for (const id of [...this.containers.keys()]) if (!present.has(id)) this.forget(id);
+    for (const container of containers) this.containers.set(container.id, container);
+    for (const [id, points] of Object.entries(history)) this.usage.set(id, points.slice(-SPARK_POINTS));
+    this.loaded = true;
+    this.failure = "";
+  }
+
+  private change(containers: Container[], removed: string[]): void {
+    for (const id of removed) this.forget(id);
+    for (const container of containers) {
+      this.containers.set(container.id, container);
+      if (container.status !== "running" && container.status !== "paused") this.usage.delete(container.id);
+    }
+  }
+
+  private measure(usage: Record<string, Point>): void {
+    for (const [id, point] of Object.entries(usage)) {
+      if (!this.containers.has(id)) continue;
+      const points = this.usage.get(id) ?? [];
+      this.usage.set(id, [...points, point].slice(-SPARK_POINTS));
+    }
+  }
+
+  private forget(id: string): void {
+    this.containers.delete(id);
+    this.usage.delete(id);
+  }
+}
+
+export const fleet = new Fleet();

@@ -1,0 +1,17 @@
+/** The route that the address shows now. */
+
+import { address, parse, type Route } from "./routes";
+
+class Router {
+  current = $state<Route>(parse(location.hash));
+
+  constructor() {
+    addEventListener("hashchange", () => (this.current = parse(location.hash)));
+  }
+
+  go(route: Route): void {
+    location.hash = address(route);
+  }
+}
+
+export const router = new Router();

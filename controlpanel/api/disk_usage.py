@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from controlpanel.api import images_rendering, listing, volumes_rendering
+from controlpanel.api import images_rendering, listing, versions, volumes_rendering
 from controlpanel.objects.models import Image, Volume, VolumeUse
 from controlpanel.tasks import calls
 
 
-def collect(node: str, kinds: frozenset[str]) -> dict[str, Any]:
+def collect(node: str, kinds: frozenset[str], version: versions.Version) -> dict[str, Any]:
     """The reply of ``GET /system/df`` with the asked-for kinds filled in, the others empty."""
     answer: dict[str, Any] = {"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []}
     rows = listing.rows(node, everything=True)
@@ -20,7 +20,7 @@ def collect(node: str, kinds: frozenset[str]) -> dict[str, Any]:
         answer["LayersSize"] = sum(layers.values())
         users = Counter(row.image_id for row in rows)
         answer["Images"] = [
-            {**images_rendering.summary(image), "Containers": users[image.image_id], "SharedSize": shared}
+            {**images_rendering.summary(image, version), "Containers": users[image.image_id], "SharedSize": shared}
             for image, shared in zip(images, _shared(images, layers), strict=True)
         ]
     if "container" in kinds:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.response import Response
 
-from controlpanel.api import filters, images_rendering, query
+from controlpanel.api import filters, images_rendering, query, versions
 from controlpanel.api.filters import Filters
 from controlpanel.api.views import EngineView, empty
 from controlpanel.objects import times
@@ -39,12 +39,9 @@ class ImageListView(EngineView):
         shown = [
             entry
             for image in images
-            for entry in [_entry(image, chosen)]
+            for entry in [_entry(image, chosen, self.version)]
             if all(test(image, entry) for test in tests) and (entry["RepoTags"] or image.image_id not in parents)
         ]
-        if self.version < (1, 44):
-            for entry in shown:
-                entry["VirtualSize"] = entry["Size"]
         if query.flag(parameters, "shared-size"):
             self._add_shared(images, shown)
         return Response(sorted(shown, key=lambda entry: -entry["Created"]))
@@ -60,9 +57,9 @@ class ImageListView(EngineView):
 Test = Callable[[Image, dict[str, Any]], bool]
 
 
-def _entry(image: Image, chosen: Filters) -> dict[str, Any]:
+def _entry(image: Image, chosen: Filters, version: versions.Version) -> dict[str, Any]:
     """The image's summary; with a ``reference`` filter only the names that it fits."""
-    entry = images_rendering.summary(image)
+    entry = images_rendering.summary(image, version)
     if wanted := chosen.values_of("reference"):
         for field in ("RepoTags", "RepoDigests"):
             entry[field] = [name for name in entry[field] if any(_fits(name, pattern) for pattern in wanted)]

@@ -9,19 +9,13 @@ from django.conf import settings
 from controlpanel.api import durations, versions
 from controlpanel.objects import times
 from controlpanel.objects.models import Image
+from engine.containers.config import shown
+from engine.containers.config_decode import decode
+from engine.containers.config_tables import CONFIG
 from engine.images import references
 
-CONTAINER_FIELDS: dict[str, Any] = {
-    "Hostname": "",
-    "Domainname": "",
-    "AttachStdin": False,
-    "AttachStdout": False,
-    "AttachStderr": False,
-    "Tty": False,
-    "OpenStdin": False,
-    "StdinOnce": False,
-    "Image": "",
-}
+# Before 1.50 an image's Config was shown as a container's, with all its fields.
+CONTAINER_FIELDS = shown(decode({}, CONFIG, "Config"))
 
 
 def names(image: Image) -> tuple[list[str], list[str]]:
@@ -33,10 +27,10 @@ def names(image: Image) -> tuple[list[str], list[str]]:
     return sorted(tags), sorted(digests)
 
 
-def summary(image: Image) -> dict[str, Any]:
+def summary(image: Image, version: versions.Version) -> dict[str, Any]:
     """One entry of ``GET /images/json``."""
     tags, digests = names(image)
-    return {
+    answer = {
         "Id": image.image_id,
         "ParentId": image.parent_id,
         "RepoTags": tags,
@@ -47,6 +41,7 @@ def summary(image: Image) -> dict[str, Any]:
         "Containers": -1,
         "Labels": _config(image).get("Labels"),
     }
+    return answer | {"VirtualSize": image.size} if version < (1, 44) else answer
 
 
 def created(image: Image) -> int:

@@ -102,7 +102,7 @@ def _exec_ids(container: Container) -> list[str] | None:
 
 
 def _graph_driver(container: Container) -> dict[str, Any]:
-    """Where the layers lie. There is no MergedDir: the union is mounted in the container's own mount namespace only."""
+    """Where the layers lie. MergedDir is mounted in the container's own mount namespace only."""
     layout = settings.MUELLE_LAYOUT
     directory = layout.container(container.id)
     lower = ":".join(str(layout.images / "layers" / layer) for layer in reversed(container.layers))
@@ -110,6 +110,7 @@ def _graph_driver(container: Container) -> dict[str, Any]:
         "Data": {
             "ID": container.id,
             "LowerDir": lower,
+            "MergedDir": str(directory / "root"),
             "UpperDir": str(directory / "upper"),
             "WorkDir": str(directory / "work"),
         },

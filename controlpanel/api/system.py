@@ -193,4 +193,4 @@ class DiskUsageView(EngineView):
         for name in wanted:
             if name not in DF_TYPES:
                 raise InvalidArgument(f"unknown object type: {name}")
-        return Response(disk_usage.collect(self.node, frozenset(wanted or DF_TYPES)))
+        return Response(disk_usage.collect(self.node, frozenset(wanted or DF_TYPES), self.version))

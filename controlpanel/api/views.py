@@ -43,6 +43,11 @@ class EngineView(APIView):
             raise MethodNotAllowed(request.method or "")
         policy.authorize(cast("policy.Principal | None", request.user), action)
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: REST framework's ``Allow`` and ``Vary`` are not Docker's."""
+        return {}
+
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Docker answers OPTIONS on anything, to anybody, with nothing."""
         return empty()

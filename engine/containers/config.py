@@ -126,10 +126,22 @@ def new_id() -> str:
 
 def shown(values: Mapping[str, Any]) -> dict[str, Any]:
     """A Config or HostConfig as inspect shows it: without Docker's ``omitempty`` fields that are empty."""
-    return {
+    answer = {
         key: value
         for key, value in values.items()
         if key not in OMITTED_WHEN_EMPTY or value or (value is not None and key in POINTERS)
+    }
+    if "Mounts" in answer:
+        answer["Mounts"] = [_without_empty(mount) for mount in answer["Mounts"]]
+    return answer
+
+
+def _without_empty(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Every field of a Mount and of its options is ``omitempty``."""
+    return {
+        key: _without_empty(each) if isinstance(each, dict) else each
+        for key, each in value.items()
+        if each or isinstance(each, dict)
     }
 
 

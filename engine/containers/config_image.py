@@ -20,7 +20,7 @@ def merge(config: dict[str, Any], image_config: Mapping[str, Any]) -> None:
     image = decode(image_config, CONFIG, "Config")
     for field in INHERITED_WHEN_EMPTY:
         config[field] = config[field] or image[field]
-    config["Env"] = _merge_env(config["Env"] or [], image["Env"] or [])
+    config["Env"] = _merge_env(config["Env"] or [], image["Env"] or []) or None
     for field in ("Labels", "ExposedPorts", "Volumes"):
         config[field] = {**(image[field] or {}), **(config[field] or {})} or None
     config["Labels"] = config["Labels"] or {}

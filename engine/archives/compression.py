@@ -59,7 +59,7 @@ class _Zstd:
     """zstandard's object with that interface. It has no ``max_length``, so it is fed so little that a block of 128 KiB
     for every four bytes still fits into memory."""
 
-    _SLICE = 1 << 10
+    _SLICE = 256
 
     def __init__(self) -> None:
         self._inner = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()

@@ -5,7 +5,7 @@ The first that is present decides; a wrong token is an error and never falls bac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
@@ -47,9 +47,8 @@ async def authenticate_async(request: HttpRequest) -> Principal | None:
 
 
 def peer_of(request: HttpRequest) -> Peer | None:
-    """The peer that the server noted in the ASGI scope (or in META, for a request made by hand)."""
-    scope: dict[str, Any] = getattr(request, "scope", {})
-    value = request.META.get(PEER_KEY) or scope.get(PEER_KEY) or scope.get("extensions", {}).get(PEER_KEY)
+    """The peer that the server noted in META, if the connection came over the engine's socket."""
+    value = request.META.get(PEER_KEY)
     return Peer(*value) if value else None
 
 

@@ -10,7 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.views.decorators.csrf import csrf_exempt
 
 from controlpanel.access import errors, policy
-from controlpanel.access.authentication import authenticate, authenticate_async
+from controlpanel.access.authentication import authenticate, authenticate_async, require_csrf
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -30,6 +30,20 @@ def guarded(action: str) -> Callable[[View], View]:
         return csrf_exempt(_asynchronous(view, action) if iscoroutinefunction(view) else _synchronous(view, action))
 
     return decorate
+
+
+def anonymous(view: View) -> View:
+    """For synchronous views that are open to all: unsafe methods need the CSRF header all the same."""
+
+    @functools.wraps(view)
+    def guard(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            require_csrf(request)
+            return view(request, *args, **kwargs)
+        except Exception as error:
+            return errors.to_response(error)
+
+    return csrf_exempt(guard)
 
 
 def _synchronous(view: View, action: str) -> View:

@@ -38,7 +38,7 @@ def sign_in(request: HttpRequest, username: str, password: str) -> AbstractBaseU
     """Open a session for the user with this password; raise Unauthorized and count the failure otherwise."""
     user = auth.authenticate(request, username=username, password=password)
     if user is None:
-        _note_failure(username, address_of(request))
+        note_failure(username, address_of(request))
         raise Unauthorized("wrong user name or password")
     FailedSignIn.objects.filter(username=username[:NAME_LENGTH], address=address_of(request)).delete()
     auth.login(request, user)
@@ -54,6 +54,6 @@ def _remaining(first: datetime | None) -> int:
     return 0 if first is None else max(1, math.ceil((first + WINDOW - timezone.now()).total_seconds()))
 
 
-def _note_failure(username: str, address: str) -> None:
+def note_failure(username: str, address: str) -> None:
     FailedSignIn.objects.filter(at__lte=timezone.now() - WINDOW).delete()
     FailedSignIn.objects.create(username=username[:NAME_LENGTH], address=address)

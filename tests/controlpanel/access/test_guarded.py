@@ -144,9 +144,10 @@ def test_the_sockets_peer_acts_without_a_database() -> None:
     assert Client(enforce_csrf_checks=True).post("/act", **PEER).json() == {"name": "root"}
 
 
-async def test_the_sockets_peer_is_read_from_the_asgi_scope() -> None:
-    scope = {"type": "http", "method": "POST", "path": "/act", "headers": [], "extensions": PEER}
-    principal = await authenticate_async(ASGIRequest(scope, BytesIO()))
+async def test_the_sockets_peer_costs_no_change_of_thread() -> None:
+    request = ASGIRequest({"type": "http", "method": "POST", "path": "/act", "headers": []}, BytesIO())
+    request.META.update(PEER)
+    principal = await authenticate_async(request)
     assert principal == Principal("root", Source.SOCKET, is_admin=True)
 
 

@@ -1,0 +1,62 @@
+"""What the page says about this installation."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tomllib
+from functools import cache
+from typing import TypedDict
+
+from django.conf import settings
+
+from controlpanel.objects.models import Image
+from controlpanel.panel import listing
+
+
+class Identity(TypedDict):
+    version: str
+    node: str
+
+
+class About(TypedDict):
+    """Sizes in bytes; ``containers`` counts by state."""
+
+    version: str
+    node: str
+    hostname: str
+    kernel: str
+    architecture: str
+    processors: int
+    memory: int
+    home: str
+    socket: str
+    containers: dict[str, int]
+    images: int
+
+
+@cache
+def product_version() -> str:
+    project = tomllib.loads((settings.CHECKOUT / "pyproject.toml").read_text())["project"]
+    return str(project["version"])
+
+
+def identity() -> Identity:
+    return {"version": product_version(), "node": settings.MUELLE_NODE}
+
+
+def about() -> About:
+    system = os.uname()
+    layout = settings.MUELLE_LAYOUT
+    return {
+        **identity(),
+        "hostname": system.nodename,
+        "kernel": system.release,
+        "architecture": platform.machine(),
+        "processors": os.cpu_count() or 1,
+        "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "home": str(layout.home),
+        "socket": str(layout.docker_socket),
+        "containers": listing.counts(settings.MUELLE_NODE),
+        "images": Image.objects.filter(node_id=settings.MUELLE_NODE).count(),
+    }

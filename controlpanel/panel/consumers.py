@@ -1,0 +1,184 @@
+"""The page's one WebSocket: every topic the page follows is a channel of it.
+
+The user is checked before the connection is accepted and again while it lives, at most REFRESH old: signing out,
+disabling a user or taking rights away ends what the user sees, terminals included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from controlpanel.access import policy
+from controlpanel.access.policy import Principal
+from controlpanel.access.sockets import ScopeIdentity, require_same_origin
+from controlpanel.panel import about
+from controlpanel.panel.messages import CHANNEL, Incoming, Outgoing, encode, split
+from controlpanel.panel.topics.containers import ContainersTopic
+from controlpanel.panel.topics.logs import LogsTopic
+from controlpanel.panel.topics.stats import StatsTopic
+from controlpanel.panel.topics.terminal import TerminalTopic
+from controlpanel.panel.topics.topic import Topic
+from engine.errors import Conflict, Forbidden, InvalidArgument, MuelleError, NotFound, Unauthorized
+
+TOPICS: dict[str, type[Topic]] = {
+    "containers": ContainersTopic,
+    "logs": LogsTopic,
+    "stats": StatsTopic,
+    "terminal": TerminalTopic,
+}
+MAX_CHANNELS = 16
+REFRESH = 5.0
+# 4000 to 4999 are the application's, RFC 6455 section 7.4.2.
+CLOSE_SIGNED_OUT = 4401
+CLOSE_PROTOCOL = 4400
+
+logger = logging.getLogger(__name__)
+
+
+class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+    """One page. Each open channel is a task; ``receive`` only dispatches and never waits for a topic."""
+
+    async def connect(self) -> None:
+        self.node: str = settings.MUELLE_NODE
+        self._identity = ScopeIdentity(self.scope)
+        self._topics: dict[int, Topic] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._principal: Principal | None = None
+        self._read_at = 0.0
+        try:
+            require_same_origin(self.scope)
+            principal = await self._authorize("containers.view")
+        except MuelleError:
+            await self.close()
+            return
+        await self.accept()
+        self._guard = asyncio.create_task(self._watch())
+        await self._send(
+            {"type": "welcome", "user": principal.name, "is_admin": principal.is_admin, **about.identity()}
+        )
+
+    async def disconnect(self, code: int) -> None:
+        tasks = list(self._tasks.values())
+        if hasattr(self, "_guard"):
+            tasks.append(self._guard)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        try:
+            if bytes_data is not None:
+                channel, data = split(bytes_data)
+                await self._topic(channel).receive(data)
+            elif text_data is not None:
+                await self._dispatch(Incoming(text_data))
+        except NotFound:
+            # The channel was closed here while this message was on its way.
+            return
+        except MuelleError as error:
+            logger.info("closing a page: %s", error)
+            await self.close(CLOSE_PROTOCOL)
+
+    async def _dispatch(self, message: Incoming) -> None:
+        channel = message.number("channel")
+        match message.text("type", limit=16):
+            case "open":
+                self._open(channel, message)
+            case "close":
+                await self._close(channel)
+            case "confirm":
+                self._topic(channel).window.confirm(message.number("bytes"))
+            case "resize":
+                rows, columns = message.number("rows", low=1, high=1000), message.number("columns", low=1, high=1000)
+                await self._topic(channel).resize(rows, columns)
+            case kind:
+                raise InvalidArgument(f"unknown message {kind!r}")
+
+    def _topic(self, channel: int) -> Topic:
+        if channel not in self._topics:
+            raise NotFound(f"channel {channel} is not open")
+        return self._topics[channel]
+
+    def _open(self, channel: int, message: Incoming) -> None:
+        name = message.text("topic", limit=16)
+        if name not in TOPICS:
+            raise InvalidArgument(f"unknown topic {name!r}")
+        if channel in self._topics:
+            raise Conflict(f"channel {channel} is open")
+        if len(self._topics) >= MAX_CHANNELS:
+            raise Forbidden(f"more than {MAX_CHANNELS} channels")
+        topic = self._topics[channel] = TOPICS[name](self, channel, message)
+        self._tasks[channel] = asyncio.create_task(self._run(topic))
+
+    async def _run(self, topic: Topic) -> None:
+        reason = ""
+        try:
+            await self.require(topic.action)
+            await self._send({"type": "opened", "channel": topic.channel})
+            await topic.run()
+        except* MuelleError as group:
+            reason = _first(group)
+        except* Exception as group:
+            logger.error("a channel of the page failed", exc_info=group)
+            reason = "internal error: see the web process's log"
+        self._topics.pop(topic.channel, None)
+        self._tasks.pop(topic.channel, None)
+        await self._send({"type": "closed", "channel": topic.channel, "message": reason, "exit_code": topic.exit_code})
+
+    async def _close(self, channel: int) -> None:
+        self._topics.pop(channel, None)
+        task = self._tasks.pop(channel, None)
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+
+    async def _watch(self) -> None:
+        """End the connection when its user may no longer look, whether or not anything is being sent."""
+        while True:
+            await asyncio.sleep(REFRESH)
+            try:
+                await self.require("containers.view")
+                for topic in list(self._topics.values()):
+                    await self.require(topic.action)
+            except (Unauthorized, Forbidden):
+                await self.close(CLOSE_SIGNED_OUT)
+                return
+
+    async def require(self, action: str) -> None:
+        await self._authorize(action)
+
+    async def _authorize(self, action: str) -> Principal:
+        if self._principal is None or time.monotonic() - self._read_at > REFRESH:
+            self._principal = await self._identity.read()
+            self._read_at = time.monotonic()
+        policy.authorize(self._principal, action)
+        assert self._principal is not None
+        return self._principal
+
+    async def send_message(self, channel: int, message: Any) -> None:
+        text = encode(message)
+        await self._topic(channel).window.take(len(text))
+        await self.send(text_data=text)
+
+    async def send_bytes(self, channel: int, data: bytes) -> None:
+        await self._topic(channel).window.take(len(data))
+        await self.send(bytes_data=CHANNEL.pack(channel) + data)
+
+    async def _send(self, message: Outgoing) -> None:
+        await self.send(text_data=encode(message))
+
+
+def _first(group: BaseExceptionGroup[Any]) -> str:
+    """The message of the first error in a group of groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)

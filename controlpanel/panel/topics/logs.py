@@ -1,0 +1,68 @@
+"""A container's log: its last lines, then each new one, over all its runs, for as long as the page looks."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from controlpanel.objects.times import ZERO
+from controlpanel.panel.topics.topic import Topic
+from controlpanel.streams import hub, logs
+from engine.containers.logs import Record, Selection
+from engine.errors import NotFound
+
+if TYPE_CHECKING:
+    from controlpanel.objects.models import Container
+    from controlpanel.panel.messages import Line
+
+DEFAULT_TAIL = 1000
+MAX_TAIL = 10_000
+LINES_PER_MESSAGE = 500
+
+
+class LogsTopic(Topic):
+    """Follows one run of the container until its end, waits for the next start, goes on after the last line sent."""
+
+    async def run(self) -> None:
+        tail = self.request.number("tail", DEFAULT_TAIL, high=MAX_TAIL)
+        last = ""
+        async with hub.subscribe() as queue:
+            while True:
+                container = await self.container()
+                last = await self._follow(container, tail, last)
+                await self.page.send_message(self.channel, {"type": "logs.ended", "channel": self.channel})
+                await self._next_start(queue, container)
+                tail = MAX_TAIL
+
+    async def _follow(self, container: Container, tail: int, last: str) -> str:
+        """Send what comes after ``last``; return the time of the last line."""
+        async with aclosing(logs.follow(container, Selection(), tail)) as batches:
+            async for batch in batches:
+                records = [record for record in batch if record.time > last] if last else batch
+                await self._send(records)
+                last = batch[-1].time
+        return last
+
+    async def _send(self, records: list[Record]) -> None:
+        await self.page.require(self.action)
+        for start in range(0, len(records), LINES_PER_MESSAGE):
+            lines = [line_of(record) for record in records[start : start + LINES_PER_MESSAGE]]
+            await self.page.send_message(self.channel, {"type": "logs.lines", "channel": self.channel, "lines": lines})
+
+    async def _next_start(self, queue: hub.Queue, container: Container) -> None:
+        """Return when the container runs again; raise NotFound when it is removed."""
+        while True:
+            entry = await queue.get()
+            if entry is not None and entry.event["Actor"]["ID"] != container.id:
+                continue
+            if entry is not None and entry.event["Action"] == "destroy":
+                raise NotFound("the container was removed")
+            present = await self.container()
+            if present.is_alive and present.started_at not in (ZERO, container.started_at):
+                return
+
+
+def line_of(record: Record) -> Line:
+    """The record as a line. Of a progress bar, which rewrites its line after each return, the last state counts."""
+    text = record.line.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
+    return (record.time, "e" if record.stream == "stderr" else "o", text)

@@ -16,8 +16,9 @@ django.setup(set_prefix=False)
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from controlpanel.panel import routing as panel  # noqa: E402
 from controlpanel.server.handler import Handler  # noqa: E402
-from controlpanel.streams.routing import websocket_urlpatterns  # noqa: E402
+from controlpanel.streams import routing as streams  # noqa: E402
 
 
 async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -27,5 +28,5 @@ async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 # Channels takes ASGI applications where Django's types know views only.
-routes = [*websocket_urlpatterns, re_path(r"", refuse)]  # type: ignore[arg-type]
+routes = [*panel.websocket_urlpatterns, *streams.websocket_urlpatterns, re_path(r"", refuse)]  # type: ignore[arg-type]
 application = ProtocolTypeRouter({"http": Handler(), "websocket": URLRouter(routes)})

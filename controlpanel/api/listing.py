@@ -1,16 +1,19 @@
 """``GET /containers/json``: one query for the containers, two for their networks, one for the names of images.
 
-The JSON columns are fetched as text and read by orjson: with a hundred containers that is a third of the time.
+JSON columns are fetched as text and read by orjson, and of the long HostConfig the database returns only what is shown:
+with a hundred containers that is half of the time.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
 from django.db.models import TextField
+from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
 from controlpanel.api import durations, endpoints, mounts
@@ -24,7 +27,13 @@ from engine.images import references
 COLUMNS = (
     "id", "name", "image_name", "image_id", "status", "resting", "exit_code", "created_at", "started_at", "finished_at",
 )  # fmt: skip
-JSON_COLUMNS = ("config", "host_config", "networking", "mounts")
+EXPRESSIONS = {
+    "config_text": Cast("config", TextField()),
+    "networking_text": Cast("networking", TextField()),
+    "mounts_text": Cast("mounts", TextField()),
+    "bindings_text": KT("host_config__PortBindings"),
+    "network_mode": KT("host_config__NetworkMode"),
+}
 # What a container without ``all`` must be: alive, waiting for its next start, or on the way from there.
 SHOWN_BY_DEFAULT = states.RUNNING_FOR_DOCKER | {Status.STARTING}
 
@@ -43,9 +52,10 @@ class Row(NamedTuple):
     started_at: str
     finished_at: str
     config: dict[str, Any]
-    host_config: dict[str, Any]
     networking: dict[str, Any]
     mounts: list[dict[str, Any]]
+    port_bindings: dict[str, Any]
+    network_mode: str
 
     @property
     def state(self) -> str:
@@ -66,8 +76,7 @@ def rows(node: str, *, everything: bool) -> list[Row]:
     query = Container.objects.filter(node_id=node)
     if not everything:
         query = query.filter(status__in=SHOWN_BY_DEFAULT)
-    query = query.annotate(**{f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS})
-    found = [_row(values) for values in query.values_list(*COLUMNS, *(f"{name}_text" for name in JSON_COLUMNS))]
+    found = [_row(values) for values in query.annotate(**EXPRESSIONS).values_list(*COLUMNS, *EXPRESSIONS)]
     if not everything:
         found = [row for row in found if row.is_running]
     # Without its Z a time with a shorter fraction sorts before one with a longer.
@@ -75,7 +84,10 @@ def rows(node: str, *, everything: bool) -> list[Row]:
 
 
 def _row(values: tuple[Any, ...]) -> Row:
-    return Row(*values[: len(COLUMNS)], *(orjson.loads(text) for text in values[len(COLUMNS) :]))
+    config, networking, mounts, bindings, mode = values[len(COLUMNS) :]
+    plain: tuple[Any, ...] = values[: len(COLUMNS)]
+    decoded: list[Any] = [orjson.loads(text) for text in (config, networking, mounts, bindings or "{}")]
+    return Row._make((*plain, *decoded, mode))
 
 
 def render(node: str, chosen: list[Row], sizes: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
@@ -87,7 +99,6 @@ def render(node: str, chosen: list[Row], sizes: Mapping[str, Mapping[str, int]])
 
 
 def _entry(row: Row, seats: endpoints.Seats, names: Mapping[str, str], now: float) -> dict[str, Any]:
-    mode = row.host_config["NetworkMode"]
     return {
         "Id": row.id,
         "Names": [f"/{row.name}"],
@@ -99,8 +110,8 @@ def _entry(row: Row, seats: endpoints.Seats, names: Mapping[str, str], now: floa
         "Labels": row.config.get("Labels") or {},
         "State": row.state,
         "Status": durations.status(row.state, row.exit_code, row.started_at, row.finished_at, now),
-        "HostConfig": {"NetworkMode": mode},
-        "NetworkSettings": {"Networks": endpoints.networks(row.id, mode, row.networking, seats)},
+        "HostConfig": {"NetworkMode": row.network_mode},
+        "NetworkSettings": {"Networks": endpoints.networks(row.id, row.network_mode, row.networking, seats)},
         "Mounts": mounts.render(row.mounts),
     }
 
@@ -123,8 +134,13 @@ def shown_image(name: str, image_id: str, names: Mapping[str, str]) -> str:
     """The name that the container was made from while it still means that image, else the image's ID."""
     if image_id.removeprefix("sha256:").startswith(name.removeprefix("sha256:")):
         return name
+    return name if names.get(_canonical(name)) == image_id else image_id
+
+
+@functools.lru_cache(maxsize=1024)
+def _canonical(name: str) -> str:
+    """The whole name of an image; empty for what is no name. Many containers share few images."""
     try:
-        canonical = references.parse(name).canonical
+        return references.parse(name).canonical
     except InvalidArgument:
-        return image_id
-    return name if names.get(canonical) == image_id else image_id
+        return ""

@@ -118,7 +118,7 @@ def _network(node: str, chosen: Filters) -> list[Test]:
     identities = Network.objects.filter(node_id=node).values_list("name", "id")
     names = {name for name, identity in identities if name in wanted or identity in wanted}
     seated = set(Endpoint.objects.filter(network__name__in=names).values_list("container_id", flat=True))
-    return [lambda row: row.id in seated or not names.isdisjoint({*row.networking, row.host_config["NetworkMode"]})]
+    return [lambda row: row.id in seated or not names.isdisjoint({*row.networking, row.network_mode})]
 
 
 def _volume(node: str, chosen: Filters) -> list[Test]:
@@ -139,7 +139,7 @@ def _ports(node: str, chosen: Filters) -> list[Test]:
         tests.append(lambda row: not exposed.isdisjoint(row.exposed))
     if chosen.values_of("publish"):
         published = _port_set("publish", chosen["publish"])
-        tests.append(lambda row: not published.isdisjoint(row.host_config.get("PortBindings") or {}))
+        tests.append(lambda row: not published.isdisjoint(row.port_bindings))
     return tests
 
 

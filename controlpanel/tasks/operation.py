@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from celery import current_task
 from celery.exceptions import Ignore
-from django.db import DatabaseError, OperationalError, close_old_connections
+from django.db import OperationalError, close_old_connections
 
 from controlpanel.celery import app
 from controlpanel.tasks import answers, routes
@@ -50,7 +50,9 @@ def perform(name: str, function: Callable[..., Any], arguments: dict[str, Any]) 
     except OperationalError as error:
         logger.exception("%s: the database does not answer", name)
         return answers.of_error(Unavailable(f"the database does not answer: {error}"))
-    except (DatabaseError, Exception) as error:
+    except BrokenPipeError:
+        return answers.of_error(Unavailable("the client went away"))
+    except Exception as error:
         logger.exception("%s failed: %s", name, arguments.get("id", ""))
         return answers.of_error(error)
     if value is LATER:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from tests.support.docker import Docker
 
-# Set where other work goes on at the same time: then only what bears our name is looked at.
-SHARED_HOST = "MUELLE_TEST_SHARED_HOST"
-OUR_NAMES = ("muelle-", "/mu")
+# Set by ./muelle test: nothing else works on this machine meanwhile, so everything new is ours. Without it only what
+# bears the name of an installation of this run is looked at.
+ALONE = "MUELLE_TEST_ALONE"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +41,7 @@ def nothing_left_behind() -> Iterator[None]:
     before = leaks.snapshot()
     yield
     left = leaks.remaining(before)
-    if os.environ.get(SHARED_HOST):
+    if not os.environ.get(ALONE):
         left = {kind: ours for kind, names in left.items() if (ours := [name for name in names if _is_ours(name)])}
     if alive := _processes_after_a_while():
         left["processes"] = alive
@@ -94,7 +94,7 @@ def _objects(command: Docker) -> dict[str, set[str]]:
 
 
 def _is_ours(name: str) -> bool:
-    return any(part in name for part in OUR_NAMES)
+    return any(instance in name for instance in instances())
 
 
 def _processes_after_a_while() -> list[str]:

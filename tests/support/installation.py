@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = CHECKOUT / "muelle"
 PASSWORD = "a long enough password"
 STARTUP_SECONDS = 170
-IMAGE = "busybox:latest"
+_INSTANCES: set[str] = set()
 
 
 class Installation(NamedTuple):
@@ -91,6 +91,7 @@ def scratch() -> Path:
 def describe(root: Path) -> Installation:
     """An installation below a directory; nothing is started."""
     layout = layout_below(root)
+    _INSTANCES.add(layout.instance)
     port = free_port()
     environment = {
         "HOME": os.environ.get("HOME", "/root"),
@@ -118,6 +119,11 @@ def running() -> Iterator[Installation]:
     finally:
         guardian.dismiss()
         shutil.rmtree(root, ignore_errors=True)
+
+
+def instances() -> frozenset[str]:
+    """What the names of kernel objects contain that installations of this process made."""
+    return frozenset(_INSTANCES)
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import leaks, processes
-from tests.support.installation import Installation, running
+from tests.support.installation import Installation, instances, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -65,13 +65,21 @@ def _check_platform(image: Image, name: str, platform: str) -> None:
 
 def _resolve(node: str, request: CreateRequest) -> None:
     """Replace names of containers by their IDs, and make sure that networks and volumes-from containers exist."""
+    for source in config_mounts.volumes_from(request.host_config):
+        Container.objects.find(node, source.container)
+    try:
+        _resolve_namespaces(node, request)
+    except NotFound as error:
+        # To clients a 404 of create means that the image is missing, and they would try to pull it.
+        raise InvalidArgument(error.message) from error
+
+
+def _resolve_namespaces(node: str, request: CreateRequest) -> None:
     host_config = request.host_config
     for field in NAMESPACES:
         joined = config_modes.joined(host_config[field])
         if joined is not None:
             host_config[field] = f"container:{Container.objects.find(node, joined).id}"
-    for source in config_mounts.volumes_from(host_config):
-        Container.objects.find(node, source.container)
     names = {*request.networking["EndpointsConfig"], host_config["NetworkMode"]} - {"bridge", "host", "none"}
     for name in sorted(names):
         if config_modes.joined(name) is None:

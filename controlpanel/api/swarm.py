@@ -18,7 +18,7 @@ _view = not_built(NO_MANAGER, Unavailable, GET="system.view", POST="system.manag
 
 urlpatterns = [
     re_path(r"^swarm/leave$", not_built(NO_MEMBER, Unavailable, POST="system.manage")),
-    re_path(r"^swarm/(init|join)$", not_built(NOT_BUILT, POST="system.manage")),
-    re_path(r"^swarm(/(update|unlock|unlockkey))?$", _view),
-    re_path(r"^(nodes|services|tasks|secrets|configs)(/.+)?$", _view),
+    re_path(r"^swarm/(?:init|join)$", not_built(NOT_BUILT, POST="system.manage")),
+    re_path(r"^swarm(?:/(?:update|unlock|unlockkey))?$", _view),
+    re_path(r"^(?:nodes|services|tasks|secrets|configs)(?:/.+)?$", _view),
 ]

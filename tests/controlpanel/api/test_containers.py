@@ -46,8 +46,8 @@ def test_create_passes_complete_objects_to_the_worker(api: Client, workers: Work
             400,
             "Invalid container name (-x), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
         ),
-        ("", {"Image": "busybox", "HostConfig": {"NetworkMode": "nosuch"}}, 404, "network nosuch not found"),
-        ("", {"Image": "busybox", "HostConfig": {"NetworkMode": "container:nosuch"}}, 404, "No such container: nosuch"),
+        ("", {"Image": "busybox", "HostConfig": {"NetworkMode": "nosuch"}}, 400, "network nosuch not found"),
+        ("", {"Image": "busybox", "HostConfig": {"NetworkMode": "container:nosuch"}}, 400, "No such container: nosuch"),
         (
             "?platform=linux/arm64",
             {"Image": "busybox"},

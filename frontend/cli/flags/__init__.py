@@ -1,0 +1,1 @@
+"""What the many flags of run and create mean, as the API's JSON."""

@@ -111,22 +111,29 @@ class _Decompressed:
         self._stream, self._make = stream, make
         self._inner = make()
         self._finished = False
+        self._ready, self._taken = b"", 0
 
     def read(self, size: int, /) -> bytes:
+        if self._taken == len(self._ready):
+            self._ready, self._taken = self._next_piece(), 0
+        data = self._ready[self._taken : self._taken + size]
+        self._taken += len(data)
+        return data
+
+    def _next_piece(self) -> bytes:
+        """Some more plain bytes, and none at the end."""
         while not self._finished:
             if self._inner.eof:
                 self._next_member()
-                continue
-            data = self._produce(size)
-            if data:
+            elif data := self._produce():
                 return data
         return b""
 
-    def _produce(self, size: int) -> bytes:
+    def _produce(self) -> bytes:
         fresh = self._stream.read(_INPUT) if self._inner.needs_input else b""
         starved = self._inner.needs_input and not fresh
         try:
-            data = self._inner.decompress(fresh, min(size, CHUNK))
+            data = self._inner.decompress(fresh, CHUNK)
         except (zlib.error, OSError, lzma.LZMAError, zstandard.ZstdError, EOFError) as failure:
             raise InvalidArgument(f"corrupt compressed archive: {failure}") from failure
         if starved and not data and not self._inner.eof:

@@ -44,9 +44,17 @@ def test_concatenated_members_and_padding(encode: Callable[[bytes], bytes]) -> N
 
 
 @each_format
+def test_never_more_than_asked_for(encode: Callable[[bytes], bytes]) -> None:
+    stream = plain(io.BytesIO(encode(TEXT))).stream
+    pieces = list(iter(lambda: stream.read(7), b""))
+    assert b"".join(pieces) == TEXT
+    assert max(map(len, pieces)) == 7
+
+
+@each_format
 def test_truncated(encode: Callable[[bytes], bytes]) -> None:
     data = encode(TEXT)
-    with pytest.raises(InvalidArgument, match="^unexpected EOF$"):
+    with pytest.raises(InvalidArgument, match=r"^unexpected EOF$"):
         everything(plain(io.BytesIO(data[: len(data) // 2])).stream)
 
 

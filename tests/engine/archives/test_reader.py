@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import stat
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,8 @@ from engine.archives.reader import Entry, TarReader
 from engine.errors import InvalidArgument
 from tests.support.archives import layer, member
 
-FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
+Format = Literal[0, 1, 2]
+FORMATS: tuple[Format, ...] = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
 
 
 def read(data: bytes) -> list[tuple[Entry, bytes]]:
@@ -25,7 +28,7 @@ def read(data: bytes) -> list[tuple[Entry, bytes]]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_fields_of_each_format(form: int) -> None:
+def test_fields_of_each_format(form: Format) -> None:
     info = member("dir/file", mode=0o4755, uid=1000, gid=2000, mtime=1700000000)
     info.size = 5
     data = info.tobuf(form) + b"hello".ljust(512, b"\0") + bytes(1024)
@@ -35,7 +38,7 @@ def test_fields_of_each_format(form: int) -> None:
 
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_long_names_links_and_big_numbers(form: int) -> None:
+def test_long_names_links_and_big_numbers(form: Format) -> None:
     info = member("d/" * 60 + "x" * 120, tarfile.SYMTYPE, linkname="y" * 300, uid=3_000_000, gid=4_000_000)
     [(entry, _)] = read(info.tobuf(form) + bytes(1024))
     assert (entry.name, entry.linkname) == (info.name, info.linkname)
@@ -79,16 +82,16 @@ def test_sparse_files_of_gnu_tar(form: str, tmp_path: Path) -> None:
 def test_a_damaged_header_is_not_the_end() -> None:
     data = bytearray(layer([(member("one"), b"1"), (member("two"), b"2")]))
     data[1024] ^= 1  # the first letter of the second name
-    with pytest.raises(InvalidArgument, match="^archive/tar: invalid tar header$"):
+    with pytest.raises(InvalidArgument, match=r"^archive/tar: invalid tar header$"):
         read(bytes(data))
 
 
 def test_an_archive_cut_anywhere_is_noticed() -> None:
     """Docker accepts a missing end mark, so the borders of entries are the only places where a cut is not an error."""
-    data = layer([(member("x" * 200), b"1" * 700), (member("two"), b"2" * 100)]).rstrip(b"\0").ljust(5000, b"\0")
+    data = layer([(member("x" * 200), b"1" * 700), (member("two"), b"2" * 100)])[:-1024]
     whole = len(read(data))
     borders = set()
-    for cut in range(len(data)):
+    for cut in range(len(data) + 1):
         try:
             entries = read(data[:cut])
         except InvalidArgument as failure:
@@ -102,7 +105,7 @@ def test_an_archive_cut_anywhere_is_noticed() -> None:
 def test_an_extended_header_of_any_length_is_not_read() -> None:
     info = member("x", b"x")
     info.size = 1 << 30
-    with pytest.raises(InvalidArgument, match="header field too long"):
+    with pytest.raises(InvalidArgument, match=r"header field too long"):
         read(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
 
 
@@ -131,16 +134,14 @@ def test_numbers_are_not_what_int_accepts() -> None:
 
 
 def test_an_unknown_type_is_refused() -> None:
-    with pytest.raises(InvalidArgument, match="^unhandled tar header type 90$"):
+    with pytest.raises(InvalidArgument, match=r"^unhandled tar header type 90$"):
         read(layer([(member("x", b"Z"), b"")]))
 
 
 @given(st.binary(max_size=3000))
 def test_noise_raises_only_our_error(noise: bytes) -> None:
-    try:
+    with contextlib.suppress(InvalidArgument):
         read(noise)
-    except InvalidArgument:
-        pass
 
 
 @given(st.data())
@@ -148,16 +149,14 @@ def test_a_changed_byte_raises_only_our_error(data: st.DataObject) -> None:
     whole = bytearray(layer([(member("n" * 120, linkname="l" * 120, pax_headers={"mtime": "1.5"}), b"c" * 600)]))
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(InvalidArgument):
         read(bytes(whole))
-    except InvalidArgument:
-        pass
 
 
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=300),
+            st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=300),
             st.binary(max_size=2000),
         ),
         max_size=6,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -87,7 +88,8 @@ def not_built(message: str, error: type[Exception] = Unsupported, **actions: str
     return type("NotBuiltView", (NotBuiltView,), {"message": message, "error": error, "actions": actions}).as_view()  # type: ignore[attr-defined]
 
 
-def page_not_found(request: HttpRequest, **kwargs: str) -> HttpResponse:
+@csrf_exempt
+def page_not_found(request: HttpRequest) -> HttpResponse:
     """Every other path. Docker answers OPTIONS on anything with 200."""
     if request.method == "OPTIONS":
         return HttpResponse(b"", content_type="application/json")

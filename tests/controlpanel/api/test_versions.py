@@ -57,6 +57,10 @@ def test_unknown_paths_and_methods_are_pages_not_found(api: Client, method: str,
     assert answer["Content-Type"] == "application/json"
 
 
+def test_unknown_pages_ask_for_no_csrf_header() -> None:
+    assert Client(enforce_csrf_checks=True).post("/containers/%0a/start").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/info", "/containers/json", "/nosuch"])
 def test_options_are_fine_everywhere(api: Client, path: str) -> None:
     assert api.options(path).status_code == 200

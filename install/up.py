@@ -30,12 +30,16 @@ GAVE_UP = {"FATAL", "EXITED", "UNKNOWN"}
 def up(settings: Settings, *, detached: bool) -> None:
     """Set up, start, check, and print how to use it; in the foreground, show the services' logs until interrupted."""
     preflight.check(settings)
+    supervisor = Supervisor(settings)
     with _alone():
         administrator = _prepare(settings)
-        supervisor = Supervisor(settings)
-        _start(settings, supervisor)
-        starter.ensure(settings)
-        greeting = starter.greet(settings)
+        try:
+            _start(settings, supervisor)
+            starter.ensure(settings)
+            greeting = starter.greet(settings)
+        except BaseException:
+            _print_administrator(administrator)  # it is shown once, and this is the time
+            raise
     _print_summary(settings, administrator, greeting)
     if not detached:
         _show_logs(settings, supervisor)
@@ -105,11 +109,15 @@ def _print_summary(settings: Settings, administrator: Administrator | None, gree
     if greeting:
         print(f"  {greeting.strip()}\n")
     print(f"  Panel        {settings.panel}")
-    if administrator:
-        shown = f"password {administrator.password} (shown once)" if administrator.generated else "password as given"
-        print(f"  Sign in      {administrator.name}, {shown}")
+    _print_administrator(administrator)
     print(f"  Docker       export DOCKER_HOST={settings.docker_host}")
     print(f"  Logs         {settings.layout.logs}", flush=True)
+
+
+def _print_administrator(administrator: Administrator | None) -> None:
+    if administrator:
+        shown = f"password {administrator.password} (shown once)" if administrator.generated else "password as given"
+        print(f"  Sign in      {administrator.name}, {shown}", flush=True)
 
 
 def _show_logs(settings: Settings, supervisor: Supervisor) -> None:

@@ -10,7 +10,7 @@ from controlpanel.api import creation, filters, host, inspect, listing, query, s
 from controlpanel.api.views import EngineView, empty
 from controlpanel.objects.models import Container
 from controlpanel.tasks import calls
-from engine.containers import config, config_resources
+from engine.containers import config
 from engine.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class ContainerUpdateView(EngineView):
     def post(self, request: Request, reference: str) -> Response:
         """Only what the body sets is passed on: zero means "leave it", as in Docker."""
         resources, policy, warnings = config.decode_update(self.body(), host.limits())
-        config_resources.check_available(resources, *host.processors_and_nodes())
+        host.check_available(resources)
         asked = {name: value for name, value in resources.items() if value}
         changed = calls.call_sync("containers.update", id=reference, resources=asked, restart_policy=policy)
         return Response({"Warnings": [*warnings, *(changed.get("warnings") or [])] or None})

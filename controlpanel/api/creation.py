@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from controlpanel.api import host, versions
 from controlpanel.objects.models import Container, Image, Network
-from engine.containers import config, config_modes, config_mounts, config_resources
+from engine.containers import config, config_modes, config_mounts
 from engine.containers.config import CreateRequest
 from engine.errors import InvalidArgument, NotFound
 
@@ -26,7 +26,7 @@ def plan(node: str, body: Any, platform: str, version: versions.Version) -> Plan
     request = config.decode(body)
     _adapt(request, version)
     warnings = config.validate(request, host.limits())
-    config_resources.check_available(request.host_config, *host.processors_and_nodes())
+    host.check_available(request.host_config)
     if not request.config["Image"]:
         raise InvalidArgument("no command specified")
     image = Image.objects.find(node, request.config["Image"])

@@ -6,14 +6,18 @@ import functools
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from engine.containers import config_resources
 from engine.containers.config import Host
-from engine.containers.config_resources import parse_cpuset
 
 # Go's names of architectures, which the API uses, by the kernel's.
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 V1_CONTROLLERS = Path("/proc/cgroups")
+CPUS = Path("/sys/devices/system/cpu/online")
+MEMORY_NODES = Path("/sys/devices/system/node/online")
 UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers")
 
 
@@ -75,13 +79,14 @@ def backing_filesystem(path: Path) -> str:
     return "extfs" if kind.startswith("ext") else kind
 
 
-def processors_and_nodes() -> tuple[set[int], set[int]]:
-    """Numbers of the CPUs and of the memory nodes that are online."""
-    return _online(Path("/sys/devices/system/cpu/online")), _online(Path("/sys/devices/system/node/online"))
+def check_available(resources: Mapping[str, Any]) -> None:
+    """Raise InvalidArgument when a cpuset names CPUs or memory nodes that are not online."""
+    if resources["CpusetCpus"] or resources["CpusetMems"]:
+        config_resources.check_available(resources, _online(CPUS), _online(MEMORY_NODES))
 
 
 def _online(path: Path) -> set[int]:
     try:
-        return parse_cpuset(path.read_text().strip())
+        return config_resources.parse_cpuset(path.read_text().strip())
     except (OSError, ValueError):
         return {0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import InvalidArgument, Unsupported
@@ -104,7 +105,7 @@ def _cpusets(resources: dict[str, Any]) -> None:
             raise InvalidArgument(f"Invalid value {resources[field]} for cpuset {kind}") from None
 
 
-def check_available(resources: dict[str, Any], cpus: set[int], memory_nodes: set[int]) -> None:
+def check_available(resources: Mapping[str, Any], cpus: set[int], memory_nodes: set[int]) -> None:
     """Compare cpusets with what this host has; separate because it needs the host's state."""
     for field, have, what in (("CpusetCpus", cpus, "CPUs"), ("CpusetMems", memory_nodes, "memory nodes")):
         if not parse_cpuset(resources[field]) <= have:

@@ -44,12 +44,19 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_enable_remote_control=False,
     worker_send_task_events=False,
+    # An operation ends what it began, whatever happens to the broker meanwhile.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     # Longer than any operation: a message still being worked on must not be handed out a second time.
+    worker_consumer="controlpanel.tasks.consumer:PatientConsumer",
     broker_transport_options={"visibility_timeout": 24 * 3600, "socket_connect_timeout": 2},
+    # A caller whose broker went away has been told so; nobody waits for an answer that comes much later.
+    result_backend_transport_options={
+        "retry_policy": {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+    },
 )
 
 

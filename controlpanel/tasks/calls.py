@@ -11,10 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
+from celery import Celery
 from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from controlpanel import broker
 from controlpanel.celery import app, queue_name
 from controlpanel.tasks import answers, routes
 from controlpanel.tasks.mailbox import Mailbox
@@ -23,6 +25,10 @@ from engine.errors import Unavailable
 DEFAULT_SECONDS = 60.0
 
 _mailbox = Mailbox()
+# An application of its own without a result backend: Celery's would subscribe to each result once more, and wait for a
+# broker that is away instead of saying so.
+_caller = Celery("muelle-caller", broker=broker.celery_url(), fixups=[], set_as_current=False)
+_caller.conf.broker_transport_options = app.conf.broker_transport_options
 # Sending is a round trip to the broker: never on the event loop. Few threads, since each keeps a connection.
 _senders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="task-sender")
 
@@ -65,7 +71,7 @@ def _result(future: Future[Any], timeout: float | None) -> Any:
 def _send(name: str, call_id: str, timeout: float | None, arguments: dict[str, Any]) -> None:
     _mailbox.ready()
     try:
-        app.send_task(
+        _caller.send_task(
             name,
             kwargs={key.removesuffix("_"): value for key, value in arguments.items()},
             task_id=call_id,

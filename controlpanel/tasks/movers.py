@@ -1,4 +1,4 @@
-"""Who works on a container in a transient state, so that whoever finds the worker dead can repair the row."""
+"""Who works on a container in a transient state: whoever finds it dead repairs the row and answers its caller."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import os
 from functools import cache
 from pathlib import Path
 
+from controlpanel.tasks import operation
+
 
 def me() -> str:
-    """This process as ``pid:start_time``; the start time tells it from a later process with the same PID."""
-    return _identity(os.getpid())
+    """This process and its call, ``pid:start_time:call``; the start time tells it from a later process of its PID."""
+    return f"{_identity(os.getpid())}:{operation.call_id()}"
 
 
 def is_alive(mover: str) -> bool:
     """Whether the process that ``mover`` names still runs."""
-    pid, _, _ = mover.partition(":")
-    return pid.isdigit() and _start_time(int(pid)) is not None and f"{pid}:{_start_time(int(pid))}" == mover
+    pid, _, start_time = mover.rpartition(":")[0].partition(":")
+    return pid.isdigit() and bool(start_time) and _start_time(int(pid)) == start_time
+
+
+def call_of(mover: str) -> str:
+    """The call that the mover worked for; empty when it was none."""
+    return mover.rpartition(":")[2]
 
 
 @cache  # keyed by PID: a forked child asks anew

@@ -20,7 +20,8 @@ class Container(models.Model):
     EndpointsConfig by network name; ``mounts`` holds mount points as JSON (see ``engine.containers.spec.MountPoint``);
     ``layers`` are the image's short chain ids, lowest first, kept here because a forced image removal leaves them in
     use. Times are RFC3339Nano text. ``resting`` is the state that a failed start goes back to and that Docker shows
-    while ``starting``; ``mover`` names the process that works on a transient state (``pid:start_time``).
+    while ``starting``; ``mover`` names the process that works on a transient state (see
+    ``controlpanel.tasks.movers``).
     ``manually_stopped`` keeps an ``unless-stopped`` container down after a reboot; ``restart_cancelled`` makes the next
     exit final; ``restart_at`` (ns since 1970) and ``restart_delay`` (ns) belong to the restart policy.
     """
@@ -38,7 +39,7 @@ class Container(models.Model):
 
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATED)
     resting = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATED)
-    mover = models.CharField(max_length=40, default="", blank=True)
+    mover = models.CharField(max_length=80, default="", blank=True)
     pid = models.PositiveIntegerField(default=0)
     exit_code = models.IntegerField(default=0)
     error = models.TextField(default="", blank=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from django.conf import settings
 
 from controlpanel.objects import events
@@ -26,9 +28,12 @@ def pause(id: str) -> None:  # noqa: A002  # the name on the wire
         raise Conflict(f"Container {container.id} is not running")
     try:
         runtime.cgroup(settings.MUELLE_LAYOUT, container.id).freeze()
-    except BaseException:
+    except SystemFailure as error:
         container.move((Status.PAUSED,), Status.RUNNING)
-        raise
+        if runtime.alive(settings.MUELLE_LAYOUT, container.id):
+            raise
+        # It ended between the two steps; the monitor records that.
+        raise Conflict(f"Container {container.id} is not running") from error
     events.publish_all([events.of_container(container, "pause")])
 
 
@@ -44,7 +49,8 @@ def resume(container: Container) -> bool:
     """Thaw a paused container; false when it is not paused. Thawing twice does no harm, so it comes first."""
     if container.status != Status.PAUSED:
         return False
-    runtime.cgroup(settings.MUELLE_LAYOUT, container.id).thaw()
+    with contextlib.suppress(SystemFailure):  # its cgroup is gone when it has just ended
+        runtime.cgroup(settings.MUELLE_LAYOUT, container.id).thaw()
     if not container.move((Status.PAUSED,), Status.RUNNING):
         return False
     events.publish_all([events.of_container(container, "unpause")])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shutil
 import signal as signals
+from pathlib import Path
 
 from django.conf import settings
 
@@ -17,6 +20,8 @@ from controlpanel.tasks.images import library
 from controlpanel.tasks.operation import LATER, Later, call_id, operation
 from engine.containers import runtime
 from engine.errors import Conflict, MuelleError, SystemFailure
+
+DEBRIS = ".removed-"  # begins the name of a directory whose container is gone
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +50,25 @@ def purge(container: Container, *, with_volumes: bool) -> None:
     try:
         for row in container.endpoints.all():
             networking.release(row)
-        runtime.delete(settings.MUELLE_LAYOUT, container.id)
+        runtime.release(settings.MUELLE_LAYOUT, container.id)
+        debris = _set_aside(container.id)
         happened = _forget(container, with_volumes)
     except (MuelleError, OSError) as error:
         text = f"unable to remove filesystem for {container.id}: {error}"
         container.move((Status.REMOVING,), Status.DEAD, error=text)
         raise SystemFailure(text) from error
     events.publish_all(happened)
+    shutil.rmtree(debris, ignore_errors=True)  # what is left of it goes at the monitor's next boot
+
+
+def _set_aside(container_id: str) -> Path:
+    """Take the directory's name away at once: deleting many files takes long, and those who wait need not see it."""
+    layout = settings.MUELLE_LAYOUT
+    layout.shim_socket(container_id).unlink(missing_ok=True)
+    debris: Path = layout.container(f"{DEBRIS}{container_id}")
+    with contextlib.suppress(FileNotFoundError):
+        layout.container(container_id).rename(debris)
+    return debris
 
 
 def _forget(container: Container, with_volumes: bool) -> list[events.Event]:

@@ -6,6 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from django.conf import settings
 
@@ -13,6 +14,7 @@ from controlpanel.objects import states, times
 from controlpanel.objects.models import Container, Exec, Network, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.tasks import movers, networking
+from controlpanel.tasks.containers import removal
 from controlpanel.tasks.monitor import ends, policy
 from engine.containers import wire
 from engine.containers.runtime import Exit
@@ -99,9 +101,18 @@ def remove_orphans() -> None:
         return
     known = set(Container.objects.values_list("id", flat=True))
     for directory in home.iterdir():
-        if directory.name not in known and time.time() - directory.lstat().st_mtime > ORPHAN_SECONDS:
+        if directory.name in known:
+            continue
+        if directory.name.startswith(removal.DEBRIS) or _age(directory) > ORPHAN_SECONDS:
             logger.warning("removing %s, which belongs to no container", directory)
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _is_suspicious(row: Container, now: int) -> bool:

@@ -9,9 +9,10 @@ from django.conf import settings
 from controlpanel.objects import events
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
-from controlpanel.tasks import movers, networking
+from controlpanel.tasks import answers, movers, networking
 from controlpanel.tasks.containers import removal
 from engine.containers import runtime
+from engine.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -20,15 +21,17 @@ def repair(container: Container) -> None:
     """Finish or undo what a dead process began; nothing for a row that somebody alive works on."""
     if movers.is_alive(container.mover):
         return
+    call_id = movers.call_of(container.mover)
     if container.status == Status.STARTING:
-        _finish_start(container)
+        answers.deliver(call_id, _finish_start(container))
     elif container.status == Status.REMOVING:
         logger.warning("finishing the removal of %s", container)
         Container.objects.filter(pk=container.pk, status=Status.REMOVING).update(mover=movers.me())
         removal.purge(container, with_volumes=container.auto_remove)
+        answers.deliver(call_id, answers.of_value({"changed": True}))
 
 
-def _finish_start(container: Container) -> None:
+def _finish_start(container: Container) -> answers.Answer:
     """The container runs, or ran: then its row catches up. Otherwise the start is undone."""
     layout = settings.MUELLE_LAYOUT
     state = runtime.state(layout, container.id)
@@ -40,7 +43,7 @@ def _finish_start(container: Container) -> None:
         fields = {"pid": state.pid, "started_at": state.started_at, "has_been_started": True, "error": ""}
         if container.move((Status.STARTING,), Status.RUNNING, **fields):
             events.publish_all([events.of_container(container, "start")])
-        return
+        return answers.of_value({"changed": True})
     logger.warning("the start of %s was left unfinished: undone", container)
     runtime.release(layout, container.id)
     for seat in container.endpoints.all():
@@ -48,4 +51,6 @@ def _finish_start(container: Container) -> None:
         networking.release(seat)
         networking.sweep(plan)
     rest = Status.CREATED if container.resting == Status.CREATED else Status.EXITED
-    container.move((Status.STARTING,), rest, pid=0, error="the worker that started the container died")
+    error = Unavailable("the worker that started the container died")
+    container.move((Status.STARTING,), rest, pid=0, error=error.message)
+    return answers.of_error(error)

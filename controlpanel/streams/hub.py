@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import orjson
-from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
 
 from controlpanel import broker
@@ -68,7 +67,7 @@ class Hub:
     async def _run(self) -> None:
         while True:
             try:
-                async with _client() as client:
+                async with broker.async_client() as client:
                     await self._read(client)
             except (RedisError, OSError) as error:
                 if self._connected:
@@ -108,7 +107,7 @@ def parse(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
 async def history(start: str, end: str = "+", count: int = events.MAX_STREAM) -> list[Entry]:
     """Past entries with ids from ``start`` to ``end``; ``(id`` excludes that id. Empty while the broker is away."""
     try:
-        async with _client() as client:
+        async with broker.async_client() as client:
             entries: Any = await client.xrange(events.stream_key(), start, end, count)
     except (RedisError, OSError) as error:
         logger.warning("no past events: %s", error)
@@ -116,15 +115,10 @@ async def history(start: str, end: str = "+", count: int = events.MAX_STREAM) ->
     return [parse(entry_id, fields) for entry_id, fields in entries]
 
 
-def _client() -> redis_asyncio.Redis:
-    """Replies are not bounded in time: redis-py's default of five seconds would end a read that blocks for longer."""
-    return redis_asyncio.Redis.from_url(broker.client_url(), socket_connect_timeout=2.0, socket_timeout=None)
-
-
 async def newest() -> str:
     """The id of the stream's last entry. While the broker is away: an id of this moment, below all that follow."""
     try:
-        async with _client() as client:
+        async with broker.async_client() as client:
             entries: Any = await client.xrevrange(events.stream_key(), count=1)
     except (RedisError, OSError):
         return f"{time.time_ns() // 1_000_000}-0"

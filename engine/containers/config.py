@@ -153,8 +153,7 @@ def _config(config: dict[str, Any]) -> None:
         config_signals.number(config["StopSignal"])
     if config["NetworkDisabled"]:
         raise Unsupported("muelle does not disable the network by Config.NetworkDisabled: use network mode none")
-    if config["MacAddress"] and not _is_mac(config["MacAddress"]):
-        raise InvalidArgument(f"invalid MAC address: {config['MacAddress']}")
+    _check_mac(config["MacAddress"])
     config["ExposedPorts"] = config_ports.normalise_exposed(config["ExposedPorts"]) or None
     if config["Entrypoint"] is None and config["Cmd"] == []:
         config["Cmd"] = None
@@ -225,10 +224,11 @@ def _networking(request: CreateRequest) -> None:
             raise InvalidArgument("user specified IP address is supported on user defined networks only")
         if name in {"bridge", "host", "none"} and endpoint["Aliases"]:
             raise InvalidArgument("network-scoped alias is supported only for containers in user defined networks")
-        if endpoint["MacAddress"] and not _is_mac(endpoint["MacAddress"]):
-            raise InvalidArgument(f"invalid MAC address: {endpoint['MacAddress']}")
+        _check_mac(endpoint["MacAddress"])
         if endpoint["Links"]:
-            raise Unsupported("muelle does not link containers yet: publish a port or use the container's address")
+            raise Unsupported(config_modes.NO_LINKS)
+        if endpoint["DriverOpts"]:
+            raise Unsupported("muelle does not build driver options of endpoints yet")
     if config_modes.joined(mode) is not None and endpoints:
         raise InvalidArgument(
             "conflicting options: a container's network cannot be joined together with other networks"
@@ -240,8 +240,11 @@ def _mounts(request: CreateRequest) -> None:
     config_mounts.volumes_from(request.host_config)
 
 
-def _is_mac(text: str) -> bool:
-    return re.fullmatch(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}", text) is not None
+def _check_mac(text: str) -> None:
+    if text and not re.fullmatch(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}", text):
+        raise InvalidArgument(f"invalid MAC address: {text}")
+    if text:
+        raise Unsupported("muelle does not let a container choose its MAC address yet")
 
 
 def _lowered(value: Mapping[str, Any], *path: str) -> Any:

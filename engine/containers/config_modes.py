@@ -13,6 +13,7 @@ LOG_DRIVERS_NOT_BUILT = frozenset({
     "local", "syslog", "journald", "gelf", "fluentd", "awslogs", "splunk", "gcplogs", "etwlogs", "logentries",
 })  # fmt: skip
 LOG_OPTIONS_NOT_BUILT = frozenset({"compress", "labels", "labels-regex", "env", "env-regex", "tag"})
+NO_LINKS = "muelle does not link containers yet: publish a port or use the container's address"
 LINKS_CONFLICT = "conflicting options: {} can't be used with links. This would result in undefined behavior"
 SIZE = re.compile(r"0*[1-9]\d{0,11}[kmgt]?b?", re.IGNORECASE | re.ASCII)
 
@@ -36,6 +37,8 @@ def normalise_namespaces(host: dict[str, Any], *, cgroup_v2: bool) -> None:
         raise InvalidArgument(f"invalid cgroup specification: {host['Cgroup']}")
     if joined(host["PidMode"]):
         raise Unsupported("muelle does not join the PID namespace of another container yet")
+    if host["IpcMode"] == "none":
+        raise Unsupported("muelle does not build the IPC mode none yet: use private")
     host["IpcMode"] = host["IpcMode"] or "private"
     host["CgroupnsMode"] = host["CgroupnsMode"] or ("private" if cgroup_v2 and not host["Privileged"] else "host")
     if host["NetworkMode"] in {"", "default"}:
@@ -111,7 +114,7 @@ def check_network(config: dict[str, Any], host: dict[str, Any]) -> list[str]:
     if mode == "host" and host["Links"]:
         raise InvalidArgument(LINKS_CONFLICT.format("host type networking"))
     if host["Links"]:
-        raise Unsupported("muelle does not link containers yet: publish a port or use the container's address")
+        raise Unsupported(NO_LINKS)
     if mode == "host" and host["PortBindings"]:
         return ["Published ports are discarded when using host network mode"]
     return []

@@ -20,7 +20,9 @@ def collect(node: str, kinds: frozenset[str], version: versions.Version) -> dict
         answer["LayersSize"] = sum(layers.values())
         users = Counter(row.image_id for row in rows)
         answer["Images"] = [
-            {**images_rendering.summary(image, version), "Containers": users[image.image_id], "SharedSize": shared}
+            images_rendering.for_version(
+                {**images_rendering.summary(image), "Containers": users[image.image_id], "SharedSize": shared}, version
+            )
             for image, shared in zip(images, _shared(images, layers), strict=True)
         ]
     if "container" in kinds:

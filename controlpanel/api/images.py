@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.response import Response
 
-from controlpanel.api import filters, images_rendering, query, versions
+from controlpanel.api import filters, images_rendering, query
 from controlpanel.api.filters import Filters
 from controlpanel.api.views import EngineView, empty
 from controlpanel.objects import times
@@ -39,12 +39,13 @@ class ImageListView(EngineView):
         shown = [
             entry
             for image in images
-            for entry in [_entry(image, chosen, self.version)]
+            for entry in [_entry(image, chosen)]
             if all(test(image, entry) for test in tests) and (entry["RepoTags"] or image.image_id not in parents)
         ]
         if query.flag(parameters, "shared-size"):
             self._add_shared(images, shown)
-        return Response(sorted(shown, key=lambda entry: -entry["Created"]))
+        shown.sort(key=lambda entry: -entry["Created"])
+        return Response([images_rendering.for_version(entry, self.version) for entry in shown])
 
     def _add_shared(self, images: list[Image], shown: list[dict[str, Any]]) -> None:
         sizes: dict[str, int] = calls.call_sync("system.df_sizes")
@@ -57,9 +58,9 @@ class ImageListView(EngineView):
 Test = Callable[[Image, dict[str, Any]], bool]
 
 
-def _entry(image: Image, chosen: Filters, version: versions.Version) -> dict[str, Any]:
+def _entry(image: Image, chosen: Filters) -> dict[str, Any]:
     """The image's summary; with a ``reference`` filter only the names that it fits."""
-    entry = images_rendering.summary(image, version)
+    entry = images_rendering.summary(image)
     if wanted := chosen.values_of("reference"):
         for field in ("RepoTags", "RepoDigests"):
             entry[field] = [name for name in entry[field] if any(_fits(name, pattern) for pattern in wanted)]

@@ -27,10 +27,10 @@ def names(image: Image) -> tuple[list[str], list[str]]:
     return sorted(tags), sorted(digests)
 
 
-def summary(image: Image, version: versions.Version) -> dict[str, Any]:
+def summary(image: Image) -> dict[str, Any]:
     """One entry of ``GET /images/json``."""
     tags, digests = names(image)
-    answer = {
+    return {
         "Id": image.image_id,
         "ParentId": image.parent_id,
         "RepoTags": tags,
@@ -41,7 +41,16 @@ def summary(image: Image, version: versions.Version) -> dict[str, Any]:
         "Containers": -1,
         "Labels": _config(image).get("Labels"),
     }
-    return answer | {"VirtualSize": image.size} if version < (1, 44) else answer
+
+
+def for_version(entry: dict[str, Any], version: versions.Version) -> dict[str, Any]:
+    """A summary with what older clients expect."""
+    if version < (1, 44):
+        entry = {**entry, "VirtualSize": entry["Size"]}
+    if version < (1, 43):
+        entry["RepoTags"] = entry["RepoTags"] or ["<none>:<none>"]
+        entry["RepoDigests"] = entry["RepoDigests"] or ["<none>@<none>"]
+    return entry
 
 
 def created(image: Image) -> int:

@@ -28,6 +28,7 @@ def test_images_are_listed_with_familiar_names(api: Client, image: Image) -> Non
     assert (entry["Created"], entry["Size"], entry["Containers"]) == (1767323045, 1000, -1)
     assert "VirtualSize" not in entry
     assert api.get("/v1.43/images/json").json()[0]["VirtualSize"] == 1000
+    assert api.get("/v1.42/images/json").json()[0]["RepoDigests"] == ["<none>@<none>"]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +229,13 @@ def test_exec_is_created_and_inspected(api: Client, running: Container, publishe
     assert (shown["Running"], shown["ExitCode"], shown["ContainerID"]) == (False, None, running.id)
     [event] = published
     assert event.action == "exec_create: sh -c x"
+
+
+def test_ended_sessions_are_forgotten_after_an_hour(api: Client, running: Container, published: list[Any]) -> None:
+    for number, ended in enumerate((True, False)):
+        Exec.objects.create(id=f"{number:064x}", container=running, config={}, running=not ended, created=1)
+    fresh = post(api, "/containers/c7/exec", {"Cmd": ["true"]}).json()["Id"]
+    assert set(Exec.objects.values_list("id", flat=True)) == {f"{1:064x}", fresh}
 
 
 def test_exec_refusals(api: Client, running: Container, make: MakeContainer) -> None:

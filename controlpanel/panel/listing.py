@@ -106,7 +106,7 @@ def _published(endpoints: list[Any]) -> list[Port]:
             "host_ip": port["host_ip"],
             "host_port": int(port["host_port"]),
             "container_port": int(port["container_port"]),
-            "protocol": port["proto"],
+            "protocol": port["protocol"],
         }
         for endpoint in endpoints
         for port in endpoint.ports

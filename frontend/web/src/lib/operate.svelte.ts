@@ -54,6 +54,8 @@ function ask(action: ActionName, containers: Container[]): Promise<Answer> {
       : text,
     label,
     danger: danger ?? false,
-    ...(action === "remove" && { option: { label: "Remove its anonymous volumes too", checked: false } }),
+    ...(action === "remove" && {
+      option: { label: `Remove ${containers.length === 1 ? "its" : "their"} anonymous volumes too`, checked: false },
+    }),
   });
 }

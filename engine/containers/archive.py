@@ -18,6 +18,7 @@ from engine.archives.extraction import Policy, extract
 from engine.archives.streams import Sink, source
 from engine.archives.writer import TreeWriter, children
 from engine.containers import archive_changes, archive_child
+from engine.containers.archive_child import printable
 from engine.containers.archive_view import Target, enter
 from engine.containers.users import lookup
 from engine.errors import InvalidArgument, MuelleError, NotFound, SystemFailure
@@ -152,11 +153,11 @@ def _stat(target: Target, path: str) -> dict[str, Any]:
         raise _explain(failure, target, path) from failure
     is_link = file_types.S_ISLNK(status.st_mode)
     return {
-        "name": _base(inside),
+        "name": printable(_base(inside)),
         "size": status.st_size,
         "mode": go_mode(status.st_mode),
         "mtime": rfc3339(status.st_mtime_ns),
-        "linkTarget": os.path.realpath(inside) if is_link else "",
+        "linkTarget": printable(os.path.realpath(inside)) if is_link else "",
     }
 
 

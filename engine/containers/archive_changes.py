@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from engine.archives.extraction import OVERLAY_OPAQUE
+from engine.containers.archive_child import printable
 from engine.containers.archive_view import Target, enter_image
 from engine.kernel import libc
 
@@ -41,7 +42,7 @@ def collect(target: Target) -> list[dict[str, Any]]:
             continue
         kinds[found.path] = kind
         _touch_parents(found.path, kinds)
-    return [{"Path": f"/{path}", "Kind": kind} for path, kind in sorted(kinds.items())]
+    return [{"Path": f"/{printable(path)}", "Kind": kind} for path, kind in sorted(kinds.items())]
 
 
 def _touch_parents(path: str, kinds: dict[str, int]) -> None:

@@ -46,15 +46,23 @@ def _child(work: Callable[[], Any], writer: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         answer = orjson.dumps({"value": work()})
     except MuelleError as failure:
-        answer = orjson.dumps({"error": failure.to_json()})
+        answer = _failure(failure)
     except (BrokenPipeError, ConnectionError):
-        answer = orjson.dumps({"error": Unavailable("the client went away").to_json()})
+        answer = _failure(Unavailable("the client went away"))
     except BaseException as failure:
-        text = f"{type(failure).__name__}: {failure}".encode("utf-8", "backslashreplace").decode()
-        answer = orjson.dumps({"error": SystemFailure(text).to_json()})
+        answer = _failure(SystemFailure(f"{type(failure).__name__}: {failure}"))
     while answer:
         answer = answer[os.write(writer, answer) :]
     os._exit(0)
+
+
+def _failure(failure: MuelleError) -> bytes:
+    return orjson.dumps({"error": {key: printable(text) for key, text in failure.to_json().items()}})
+
+
+def printable(text: str) -> str:
+    """For JSON: bytes of a name that are not UTF-8 become U+FFFD, as in Go."""
+    return os.fsencode(text).decode("utf-8", "replace")
 
 
 def _collect(reader: int, timeout: float, output: int | None) -> bytes:

@@ -29,8 +29,9 @@ class Target(NamedTuple):
     """A container whose files are wanted.
 
     ``pid`` and ``start_time`` are the running process's, as in ``engine.containers.runtime.State``; ``pid`` None means
-    it does not run. ``layer_dirs`` go from the top layer down. ``read_only`` is HostConfig's ReadonlyRootfs, ``user``
-    Config's User. ``name`` is what the client called the container, for messages; empty for its ID.
+    it does not run. ``layer_dirs``, top layer first, may be names below the store's ``layers``. ``read_only`` is
+    HostConfig's ReadonlyRootfs, ``user`` Config's User. ``name`` is what the client called the container, for messages;
+    empty for its ID.
     """
 
     layout: Layout
@@ -47,6 +48,10 @@ class Target(NamedTuple):
     def directory(self) -> Path:
         return self.layout.container(self.container_id)
 
+    @property
+    def layers(self) -> list[Path]:
+        return [self.layout.images / "layers" / each for each in self.layer_dirs]
+
 
 def enter(target: Target, *, writable: bool = False, volumes: bool = True) -> None:
     """Make the view and enter it; only for a process that ends soon. ``volumes=False`` leaves mounts out (export)."""
@@ -62,7 +67,7 @@ def enter(target: Target, *, writable: bool = False, volumes: bool = True) -> No
 
 def enter_image(target: Target) -> None:
     """Like ``enter``, but only the image's layers, without what the container changed."""
-    _pivot(_overlay(_new_namespace(target), target.layer_dirs, None))
+    _pivot(_overlay(_new_namespace(target), target.layers, None))
 
 
 def _new_namespace(target: Target) -> Path:
@@ -125,8 +130,7 @@ def _running_root(target: Target) -> int:
     except OSError:
         raise gone from None
     # The identity is checked after opening: from here on the descriptor, not the number, names the namespace.
-    started = process_start_time(target.pid or 0)
-    if started is None or target.start_time not in (None, started) or os.path.sameopenfile(ours, theirs):
+    if target.start_time is None or process_start_time(target.pid or 0) != target.start_time:
         raise gone
     libc.setns(theirs, libc.CLONE_NEWNS)
     tree = libc.open_tree(libc.AT_FDCWD, "/", _CLONE)
@@ -141,17 +145,17 @@ def _mount_overlay(target: Target, place: Path, writable: bool) -> Path:
     if writable:
         for name in ("upper", "work"):
             (target.directory / name).mkdir(mode=0o755, exist_ok=True)
-        return _overlay(place, target.layer_dirs, upper)
-    return _overlay(place, [*([str(upper)] if upper.exists() else []), *target.layer_dirs], None)
+        return _overlay(place, target.layers, upper)
+    return _overlay(place, [*([upper] if upper.exists() else []), *target.layers], None)
 
 
-def _overlay(place: Path, lower: list[str], upper: Path | None) -> Path:
+def _overlay(place: Path, lower: list[Path], upper: Path | None) -> Path:
     """Mount below ``place``; without ``upper``, changes go to memory and end with the view."""
     libc.mount("tmpfs", str(place), "tmpfs", _FLAGS, "mode=700")
     view, empty, scratch, work = (place / name for name in ("view", "empty", "upper", "work"))
     for directory in (view, empty, scratch, work):
         directory.mkdir(mode=0o755)
-    paths = [Path(path) for path in lower] or [empty]
+    paths = lower or [empty]
     if upper is None:
         _copy_root(paths[0], scratch)
         upper = scratch

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from controlpanel.streams import archive, attach, events, exec_start, images, logs, wait
+from controlpanel.streams import archive, attach, events, exec_start, images, logs, stats, wait
 
 CONTAINER = r"^containers/(?P<name>.+)"
 
 urlpatterns: list[URLPattern] = [
     re_path(CONTAINER + "/attach$", attach.attach),
     re_path(CONTAINER + "/logs$", logs.logs),
+    re_path(CONTAINER + "/stats$", stats.stats),
     re_path(CONTAINER + "/wait$", wait.wait),
     re_path(CONTAINER + "/archive$", archive.archive),
     re_path(CONTAINER + "/export$", archive.export),

@@ -1,0 +1,140 @@
+"""``GET /containers/{id}/stats``: what a container uses, once a second.
+
+However many clients watch a container, it is sampled once a second in this process, and not at all when nobody does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseBase
+from django.views.decorators.http import require_GET
+
+from controlpanel.access.decorators import guarded
+from controlpanel.objects.models import Container, Endpoint
+from controlpanel.streams import parameters
+from controlpanel.streams.responses import JSON, line, stream
+from engine.containers import stats as files
+from engine.containers.stats import Sample
+from engine.errors import InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+SECOND = 1.0
+
+
+@require_GET
+@guarded("containers.view")
+async def stats(request: HttpRequest, name: str) -> HttpResponseBase:
+    streaming = parameters.boolean(request.GET.get("stream"), default=True)
+    one_shot = parameters.boolean(request.GET.get("one-shot"))
+    if streaming and one_shot:
+        raise InvalidArgument("cannot have stream=true and one-shot=true")
+    container = await Container.objects.afind(settings.MUELLE_NODE, name)
+    if streaming:
+        return stream(_lines(container), JSON)
+    return HttpResponse(line(await _single(container, one_shot)), content_type=JSON)
+
+
+async def samples(container: Container) -> AsyncGenerator[Sample, None]:
+    """Docker's stats objects, one a second, from a sampler that all watchers of the container share.
+
+    A container that does not run gives Docker's empty object; the stream ends when the container has been removed.
+    """
+    sampler = _samplers.get(container.id)
+    if sampler is None:
+        sampler = _samplers[container.id] = Sampler(container.id)
+    while (sample := await sampler.next()) is not None:
+        yield sample
+
+
+class Seat(NamedTuple):
+    """What the database says: the container's name, and the host's ends of its interfaces."""
+
+    name: str
+    interfaces: dict[str, str]
+
+
+class Sampler:
+    """The samples of one container, taken only while somebody waits for one."""
+
+    def __init__(self, container_id: str) -> None:
+        self._id = container_id
+        self._seat: Seat | None = None
+        self._previous: Sample | None = None
+        self._begun = False
+        self._taking: asyncio.Task[Sample | None] | None = None
+
+    async def next(self) -> Sample | None:
+        """The next sample; None when the container is no more. All who wait at one time get the same."""
+        if self._taking is None or self._taking.done():
+            self._taking = asyncio.create_task(self._take())
+        # A watcher who leaves must not take the sample away from the others.
+        return await asyncio.shield(self._taking)
+
+    async def _take(self) -> Sample | None:
+        if self._begun:
+            await asyncio.sleep(SECOND)
+        self._begun = True
+        if self._seat is None or not _are_there(self._seat.interfaces):
+            # Restarted meanwhile: the container has new interfaces.
+            self._seat = await _look_up(self._id)
+        current = await asyncio.to_thread(self._read)
+        previous, self._previous = self._previous, current
+        if self._seat is None:
+            return None
+        if current is None:
+            seat, self._seat = self._seat, None
+            return files.stopped(self._id, seat.name)
+        return files.document(self._id, self._seat.name, current, previous)
+
+    def _read(self) -> Sample | None:
+        if self._seat is None:
+            return None
+        try:
+            return files.read(f"{settings.MUELLE_LAYOUT.cgroup_parent}/{self._id}", self._seat.interfaces)
+        except NotFound:
+            return None
+
+
+# A sampler lives as long as a watcher holds it: an old sample would make the next one an average over hours.
+_samplers: weakref.WeakValueDictionary[str, Sampler] = weakref.WeakValueDictionary()
+
+
+@sync_to_async
+def _look_up(container_id: str) -> Seat | None:
+    names = Container.objects.filter(pk=container_id).values_list("name", flat=True)
+    name = names.first()
+    if name is None:
+        return None
+    hosts = Endpoint.objects.filter(container_id=container_id).exclude(host_interface="").order_by("pk")
+    return Seat(name, {f"eth{n}": host for n, host in enumerate(hosts.values_list("host_interface", flat=True))})
+
+
+def _are_there(interfaces: dict[str, str]) -> bool:
+    return all(Path(f"/sys/class/net/{host}").exists() for host in interfaces.values())
+
+
+async def _lines(container: Container) -> AsyncGenerator[bytes, None]:
+    async with aclosing(samples(container)) as watched:
+        async for sample in watched:
+            yield line(sample)
+
+
+async def _single(container: Container, one_shot: bool) -> Sample:
+    """One object: at once, or when there is a second sample to compare the first with."""
+    last = files.stopped(container.id, container.name)
+    async with aclosing(samples(container)) as watched:
+        async for sample in watched:
+            last = sample
+            if one_shot or "system_cpu_usage" in sample["precpu_stats"] or not container.is_alive:
+                break
+    return last

@@ -41,13 +41,13 @@ def plain(row: Row) -> Row:
     return {name: row[name] for name in sorted(row) if not callable(row[name])}
 
 
-def table(lines: list[list[str]]) -> str:
+def table(lines: list[list[str]], minimum: int = _WIDTH) -> str:
     """Cells in columns, three spaces apart; the last one is not filled up."""
     widths: list[int] = []
     for cells in lines:
         for index, cell in enumerate(cells[:-1]):
             if index == len(widths):
-                widths.append(_WIDTH)
+                widths.append(minimum)
             widths[index] = max(widths[index], len(cell) + _PADDING)
     padded = ("".join([*(c.ljust(w) for c, w in zip(cells[:-1], widths, strict=False)), cells[-1]]) for cells in lines)
     return "".join(line + "\n" for line in padded)

@@ -23,7 +23,7 @@ class Raw(click.Command):
     allow_interspersed_args = False
 
 
-def each(names: Iterable[str], action: Callable[[str], object]) -> None:
+def each(names: Iterable[str], action: Callable[[str], object], *, missing_is_fine: bool = False) -> None:
     """Do one thing to every name; print the name, or the error where it failed. Exit status 1 if any failed."""
     failed = False
     for name in names:
@@ -31,7 +31,7 @@ def each(names: Iterable[str], action: Callable[[str], object]) -> None:
             result = action(name)
             click.echo(name if result is None else result)
         except ApiError as error:
-            failed = True
+            failed = failed or not (missing_is_fine and error.code == 404)
             sys.stderr.write(f"{error}\n")
     if failed:
         raise click.exceptions.Exit(1)

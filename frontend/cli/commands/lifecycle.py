@@ -58,7 +58,7 @@ def kill(client: Client, containers: tuple[str, ...], signal: str | None) -> Non
 def rm(client: Client, containers: tuple[str, ...], force: bool, link: bool, volumes: bool) -> None:
     """Remove one or more containers."""
     query = {"force": force or None, "link": link or None, "v": volumes or None}
-    each(containers, lambda name: client.json("DELETE", f"/containers/{segment(name.removeprefix('/'))}", query))
+    each(containers, lambda name: client.json("DELETE", f"/containers/{segment(name)}", query), missing_is_fine=force)
 
 
 @click.command()

@@ -102,7 +102,7 @@ def _has_label(labels: Mapping[str, str], text: str) -> bool:
 
 
 def pattern(values: Iterable[str]) -> re.Pattern[str]:
-    """The ``name`` filter: any of several regular expressions, anywhere in the text.
+    """The filters by name and by ID: any of several regular expressions, anywhere in the text.
 
     A text that is none is taken as it is. Long ones and nested repetitions are refused: Go's engine is linear in time,
     Python's is not.
@@ -110,7 +110,7 @@ def pattern(values: Iterable[str]) -> re.Pattern[str]:
     parts = []
     for value in values:
         if len(value) > 256 or re.search(r"[*+}][^|]*\)\s*[*+{]", value):
-            raise InvalidArgument(f"invalid filter 'name={value[:64]}'")
+            raise InvalidArgument(f"invalid filter '{value[:64]}'")
         try:
             re.compile(value)
         except (re.error, OverflowError, RecursionError):

@@ -31,7 +31,6 @@ EXPRESSIONS = {
     "config_text": Cast("config", TextField()),
     "networking_text": Cast("networking", TextField()),
     "mounts_text": Cast("mounts", TextField()),
-    "bindings_text": KT("host_config__PortBindings"),
     "network_mode": KT("host_config__NetworkMode"),
 }
 # What a container without ``all`` must be: alive, waiting for its next start, or on the way from there.
@@ -54,7 +53,6 @@ class Row(NamedTuple):
     config: dict[str, Any]
     networking: dict[str, Any]
     mounts: list[dict[str, Any]]
-    port_bindings: dict[str, Any]
     network_mode: str
 
     @property
@@ -84,9 +82,9 @@ def rows(node: str, *, everything: bool) -> list[Row]:
 
 
 def _row(values: tuple[Any, ...]) -> Row:
-    config, networking, mounts, bindings, mode = values[len(COLUMNS) :]
+    config, networking, mounts, mode = values[len(COLUMNS) :]
     plain: tuple[Any, ...] = values[: len(COLUMNS)]
-    decoded: list[Any] = [orjson.loads(text) for text in (config, networking, mounts, bindings or "{}")]
+    decoded: list[Any] = [orjson.loads(text) for text in (config, networking, mounts)]
     return Row._make((*plain, *decoded, mode))
 
 

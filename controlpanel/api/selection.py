@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from controlpanel.api import filters, listing, query
+from controlpanel.api import endpoints, filters, listing, query
 from controlpanel.api.filters import Filters
 from controlpanel.api.listing import Row
 from controlpanel.objects.models import Container, Endpoint, Image, Network
@@ -32,8 +32,7 @@ def choose(node: str, parameters: QueryDict) -> list[Row]:
         if reference := parameters.get(name):
             chosen.setdefault(name, []).append(str(reference))
     limit = query.integer(parameters, "limit") or 0
-    wide = {"status", "exited", "since", "before"} & chosen.keys()
-    everything = query.flag(parameters, "all") or limit > 0 or bool(wide)
+    everything = query.flag(parameters, "all") or limit > 0 or "status" in chosen
     tests = [test for make in MAKERS for test in make(node, chosen)]
     found = [row for row in listing.rows(node, everything=everything) if all(test(row) for test in tests)]
     return found[:limit] if limit > 0 else found
@@ -66,8 +65,8 @@ def _text(node: str, chosen: Filters) -> list[Test]:
         name = filters.pattern(chosen["name"])
         tests.append(lambda row: bool(name.search(row.name) or name.search(f"/{row.name}")))
     if chosen.values_of("id"):
-        prefixes = tuple(text.lower() for text in chosen["id"])
-        tests.append(lambda row: row.id.startswith(prefixes))
+        identity = filters.pattern(chosen["id"])
+        tests.append(lambda row: bool(identity.search(row.id)))
     if {"label", "label!"} & chosen.keys():
         tests.append(lambda row: chosen.labels_match(row.config.get("Labels")))
     return tests
@@ -133,14 +132,21 @@ def _volume(node: str, chosen: Filters) -> list[Test]:
 
 
 def _ports(node: str, chosen: Filters) -> list[Test]:
-    tests: list[Test] = []
-    if chosen.values_of("expose"):
-        exposed = _port_set("expose", chosen["expose"])
-        tests.append(lambda row: not exposed.isdisjoint(row.exposed))
-    if chosen.values_of("publish"):
-        published = _port_set("publish", chosen["publish"])
-        tests.append(lambda row: not published.isdisjoint(row.port_bindings))
-    return tests
+    """Public ports for ``publish``, the container's own for ``expose``; either is enough, as in Docker."""
+    published = _port_set("publish", chosen.values_of("publish"))
+    exposed = _port_set("expose", chosen.values_of("expose"))
+    if not published and not exposed:
+        return []
+    seats = endpoints.Seats.of_node(node)
+
+    def matches(row: Row) -> bool:
+        return any(
+            f"{port.get('PublicPort', 0)}/{port['Type']}" in published
+            or f"{port['PrivatePort']}/{port['Type']}" in exposed
+            for port in endpoints.port_list(row.id, row.exposed, row.is_running, seats)
+        )
+
+    return [matches]
 
 
 def _port_set(key: str, values: list[str]) -> set[str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from controlpanel.objects.models import Container, ImageReference
+from controlpanel.objects.models import Container, Endpoint, ImageReference, Network
 from controlpanel.objects.states import Status
 from tests.controlpanel.api.conftest import IMAGE_ID, MakeContainer, Workers
 
@@ -77,26 +77,31 @@ def test_sizes_come_from_the_worker(api: Client, make: MakeContainer, workers: W
         ({"status": ["exited"]}, ["/c2"]),
         ({"status": {"created": True, "exited": True}}, ["/c2", "/c1"]),
         ({"status": {"created": True, "exited": False}}, ["/c1"]),
-        ({"exited": ["3"]}, ["/c2"]),
+        ({"exited": ["3"], "status": ["exited", "created"]}, ["/c2"]),
+        ({"exited": ["3"]}, []),
         ({"name": ["^/c2$"], "status": ["exited"]}, ["/c2"]),
         ({"name": ["7"]}, ["/c7"]),
         ({"name": ["("]}, []),
-        ({"id": ["0000000"]}, ["/c7"]),
+        ({"id": ["^0+7"]}, ["/c7"]),
         ({"label": ["from"]}, ["/c7"]),
         ({"label": ["from=image", "own=1"], "status": ["exited"]}, ["/c2"]),
         ({"label": ["from=image", "own=2"], "status": ["exited"]}, []),
         ({"ancestor": ["busybox"]}, ["/c7"]),
         ({"ancestor": ["nosuch"]}, []),
-        ({"before": ["c2"]}, ["/c1"]),
-        ({"since": ["c1"]}, ["/c7", "/c2"]),
+        ({"before": ["c2"], "status": ["created", "exited"]}, ["/c1"]),
+        ({"since": ["c1"]}, ["/c7"]),
         ({"network": ["bridge"]}, ["/c7"]),
         ({"network": ["host"]}, []),
         ({"health": ["none"]}, ["/c7"]),
         ({"health": ["healthy"]}, []),
         ({"is-task": ["true"]}, []),
-        ({"publish": ["8080"], "status": ["exited"]}, []),
-        ({"publish": ["70-90"], "status": ["exited"]}, ["/c2"]),
-        ({"expose": ["80/tcp"], "status": ["exited"]}, ["/c2"]),
+        ({"publish": ["8080"]}, ["/c7"]),
+        ({"publish": ["8000-9000/tcp"]}, ["/c7"]),
+        ({"publish": ["80"]}, []),
+        ({"publish": ["8080/udp"]}, []),
+        ({"expose": ["80"]}, ["/c7"]),
+        ({"expose": ["80"], "publish": ["1"]}, ["/c7"]),
+        ({"expose": ["80"], "status": ["exited"]}, []),
         ({"volume": ["/data"]}, []),
     ],
 )
@@ -104,11 +109,10 @@ def test_filters(
     api: Client, make: MakeContainer, running: Container, filters: dict[str, Any], expected: list[str]
 ) -> None:
     make(1)
-    body = {
-        "Labels": {"own": "1"},
-        "ExposedPorts": {"80/tcp": {}},
-        "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}},
-    }
+    body = {"Labels": {"own": "1"}, "ExposedPorts": {"80/tcp": {}}}
+    port = {"protocol": "tcp", "host_ip": "", "host_port": 8080, "container_port": 80}
+    bridge = Network.objects.get(name="bridge")
+    Endpoint.objects.create(network=bridge, container=running, endpoint_id="e", ip="172.18.0.2", ports=[port])
     make(2, body=body, status=Status.EXITED, exit_code=3, finished_at="2026-01-01T00:00:09Z")
     assert names(api, filters=filters) == expected
 

@@ -18,6 +18,7 @@ from twisted.internet import reactor as installed_reactor
 from twisted.logger import ILogObserver, globalLogBeginner
 from zope.interface import implementer  # type: ignore[import-untyped]
 
+from controlpanel.server.acceptor import Acceptor
 from controlpanel.server.channel import Factory, peer_of
 from controlpanel.server.request import Request
 from controlpanel.streams.connection import CONNECTION, PEER, UPLOAD
@@ -48,7 +49,7 @@ class Server(DaphneServer):  # type: ignore[misc]  # Daphne has no types
         self.http_factory = Factory(self)
         self.ws_factory = self._websocket_factory()
         for listener in self.sockets:
-            reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
+            Acceptor(twisted_loop, listener, self._connect).start()
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
         reactor.callWhenRunning(self.on_start)
         reactor.run()
@@ -95,6 +96,11 @@ class Server(DaphneServer):  # type: ignore[misc]  # Daphne has no types
         done = asyncio.gather(*running, return_exceptions=True) if running else asyncio.sleep(0)
         return defer.Deferred.fromFuture(asyncio.ensure_future(done, loop=twisted_loop))
 
+    def _connect(self, connection: socket) -> None:
+        # The reactor works on a duplicate.
+        with connection:
+            reactor.adoptStreamConnection(connection.fileno(), connection.family, self.http_factory)
+
     def _extend(self, protocol: Any, scope: dict[str, Any]) -> None:
         if isinstance(protocol, Request):
             scope[CONNECTION] = protocol
@@ -139,6 +145,6 @@ class Server(DaphneServer):  # type: ignore[misc]  # Daphne has no types
             twisted_loop.call_later(WEBSOCKET_CHECK_SECONDS, self._check_websocket, protocol)
 
 
-@implementer(ILogObserver)
+@implementer(ILogObserver)  # type: ignore[untyped-decorator]
 def _ignore(event: Any) -> None:
     """Twisted's own log: connections that come and go."""

@@ -1,0 +1,167 @@
+"""What no good client sends: each gets Docker's status and message, and nothing half-made stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.docker import Docker
+from tests.system import http
+from tests.system.waiting import api_version
+
+if TYPE_CHECKING:
+    from tests.support.installation import Installation
+
+API = "/v1.41"
+CREATE = f"{API}/containers/create"
+
+
+@pytest.fixture
+def host(installation: Installation, docker: Docker) -> str:
+    return installation.docker_host
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"Image": ', b"[]", b'"text"', b"\xff\xfe", b'{"Image": 5}', b'{"Cmd": {}}'])
+def test_malformed_json(host: str, body: bytes) -> None:
+    answer = http.call(host, "POST", CREATE, body)
+    assert answer.status == 400
+    assert answer.message
+
+
+def test_no_body(host: str) -> None:
+    assert http.call(host, "POST", CREATE, b"").status == 400
+
+
+def test_wrong_content_type(host: str) -> None:
+    answer = http.call(host, "POST", CREATE, b"{}", Content_Type="text/plain")
+    assert answer.status == 400
+    assert "text/plain" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", f"{API}/nonsense", 404, "page not found"),
+        ("POST", f"{API}/containers/json", 404, "page not found"),
+        ("GET", f"{API}/containers/nobody/json", 404, "No such container: nobody"),
+        ("POST", f"{API}/containers/nobody/start", 404, "No such container: nobody"),
+        ("DELETE", f"{API}/containers/nobody", 404, "No such container: nobody"),
+        ("GET", f"{API}/images/nothing:none/json", 404, "No such image: nothing:none"),
+        ("GET", f"{API}/volumes/nothing", 404, "nothing: no such volume"),
+        ("GET", f"{API}/networks/nothing", 404, "network nothing not found"),
+        ("GET", f"{API}/exec/nothing/json", 404, "nothing"),
+        ("GET", f"{API}/containers/json?limit=x", 400, ""),
+        ("GET", f"{API}/containers/json?filters=%7B", 400, ""),
+        ("GET", "/v1.2/containers/json", 400, "client version 1.2 is too old"),
+        ("GET", "/v9.99/containers/json", 400, "client version 9.99 is too new"),
+        ("DELETE", f"{API}/networks/bridge", 403, "bridge is a pre-defined network and cannot be removed"),
+    ],
+)
+def test_what_is_not_there(host: str, method: str, path: str, status: int, text: str) -> None:
+    answer = http.call(host, method, path)
+    if answer.status == 400 and "limit=x" in path:
+        return
+    assert (answer.status, text in answer.message) == (status, True), answer
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({}, 400, "no command specified"),
+        ({"Image": "nothing:none"}, 404, "No such image: nothing:none"),
+        ({"Image": "IMAGE", "HostConfig": {"Memory": 1}}, 400, "inimum memory limit"),
+        ({"Image": "IMAGE", "HostConfig": {"Binds": ["/tmp:relative"]}}, 400, "mount path must be absolute"),
+        ({"Image": "IMAGE", "HostConfig": {"NetworkMode": "host", "Links": ["a:b"]}}, 400, ""),
+        ({"Image": "IMAGE", "HostConfig": {"CapAdd": ["FLY"]}}, 400, "CAP_FLY"),
+        ({"Image": "IMAGE", "HostConfig": {"RestartPolicy": {"Name": "sometimes"}}}, 400, "invalid restart policy"),
+        ({"Image": "IMAGE", "HostConfig": {"LogConfig": {"Type": "nonsense"}}}, 400, "nonsense"),
+        ({"Image": "IMAGE", "HostConfig": {"PortBindings": {"x/tcp": [{}]}}}, 400, ""),
+        ({"Image": "IMAGE", "HostConfig": {"SecurityOpt": ["nonsense=1"]}}, 400, ""),
+        ({"Image": "IMAGE", "WorkingDir": "relative"}, 400, "working directory 'relative' is invalid"),
+        ({"Image": "IMAGE", "StopSignal": "NONSENSE"}, 400, "nvalid signal: NONSENSE"),
+        ({"Image": "IMAGE", "Env": ["=x"]}, 400, "invalid environment variable: =x"),
+        ({"Image": "IMAGE", "Hostname": "-bad-" + "x" * 80}, 400, ""),
+    ],
+)
+def test_containers_that_cannot_be(
+    host: str, image: str, docker: Docker, body: dict[str, Any], status: int, text: str
+) -> None:
+    before = docker("ps", "-aq")
+    wanted = {key: image if value == "IMAGE" else value for key, value in body.items()}
+    answer = http.call(host, "POST", CREATE, wanted)
+    assert answer.status in ({status} if text else {status, 201, 500}), answer
+    if answer.status != 201:
+        assert text in answer.message
+        assert docker("ps", "-aq") == before
+
+
+@pytest.mark.parametrize("name", ["a", "-bad", "a b", "../x", "a/b", "x" * 300 + "/"])
+def test_bad_names(host: str, image: str, name: str) -> None:
+    answer = http.call(host, "POST", f"{CREATE}?name={name.replace(' ', '%20').replace('/', '%2F')}", {"Image": image})
+    assert answer.status == 400
+    assert "Invalid container name" in answer.message
+    assert "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed" in answer.message
+
+
+@pytest.mark.parametrize("signal", ["NONSENSE", "99", "-1"])
+def test_bad_signals(host: str, idle: str, signal: str) -> None:
+    answer = http.call(host, "POST", f"{API}/containers/{idle}/kill?signal={signal}")
+    assert (answer.status, "nvalid signal" in answer.message) == (400, True)
+
+
+def test_a_json_body_without_end(host: str) -> None:
+    with http.connect(host) as connection:
+        head = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+        connection.sendall(head.encode() + b'{"Image":')
+        connection.shutdown(1)
+        received = connection.recv(4096)
+    assert received == b"" or b" 400 " in received.splitlines()[0]
+
+
+def test_gigantic_headers(host: str) -> None:
+    try:
+        answer = http.send(host, b"GET /_ping HTTP/1.1\r\nHost: x\r\nX-Big: " + b"a" * (4 << 20) + b"\r\n\r\n")
+    except (ConnectionError, OSError):
+        return
+    assert answer.status in (400, 431)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\r\n\r\n", b"nonsense\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"\0" * 100]
+)
+def test_no_http_at_all(host: str, data: bytes) -> None:
+    with http.connect(host) as connection:
+        connection.sendall(data)
+        connection.shutdown(1)
+        received = connection.recv(4096)
+    assert received == b"" or b" 400 " in received.splitlines()[0]
+    assert http.call(host, "GET", "/_ping").body == b"OK"
+
+
+def test_archives_that_are_none(host: str, sleeper: str) -> None:
+    answer = http.call(
+        host, "PUT", f"{API}/containers/{sleeper}/archive?path=/root", b"no tar", Content_Type="application/x-tar"
+    )
+    assert answer.status in (400, 500)
+    assert http.call(host, "PUT", f"{API}/containers/{sleeper}/archive", b"").status == 400
+
+
+def test_exec_without_a_command(host: str, idle: str) -> None:
+    answer = http.call(host, "POST", f"{API}/containers/{idle}/exec", {"Cmd": []})
+    assert (answer.status, answer.message) == (400, "No exec command specified")
+
+
+def test_what_is_not_built_says_so(host: str, docker: Docker) -> None:
+    answer = http.call(host, "POST", f"{API}/swarm/init", {"ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": "bogus"})
+    assert answer.status >= 400
+    assert answer.message
+
+
+def test_ping(host: str, docker: Docker) -> None:
+    answer = http.call(host, "GET", "/_ping")
+    assert (answer.status, answer.body) == (200, b"OK")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert tuple(map(int, answer.headers["api-version"].split("."))) >= api_version(docker)
+    assert answer.headers["ostype"] == "linux"
+    assert http.call(host, "HEAD", "/_ping").status == 200

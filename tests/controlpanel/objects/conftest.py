@@ -1,0 +1,32 @@
+"""Rows for tests of the models."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controlpanel.objects import times
+from controlpanel.objects.models import Container
+
+NODE = "local"
+MakeContainer = Callable[..., Container]
+
+
+@pytest.fixture
+def make(db: None) -> MakeContainer:
+    """Make a container row: ``make("web", status="running")``."""
+
+    def make_container(name: str, **fields: Any) -> Container:
+        defaults = {
+            "id": secrets.token_hex(32),
+            "config": {"Labels": {"tier": "front"}},
+            "host_config": {},
+            "image_name": "busybox",
+            "created_at": times.now(),
+        }
+        return Container.objects.create(node_id=NODE, name=name, **{**defaults, **fields})
+
+    return make_container

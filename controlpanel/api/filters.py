@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from django.http import QueryDict
 
 MAX_TEXT = 64 * 1024
+MAX_PATTERN = 256
+MAX_REPETITIONS = 3
+REPETITION = re.compile(r"[*+{]")
+REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 OFFSET = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+-]\d\d:\d\d)")
@@ -104,12 +108,12 @@ def _has_label(labels: Mapping[str, str], text: str) -> bool:
 def pattern(values: Iterable[str]) -> re.Pattern[str]:
     """The filters by name and by ID: any of several regular expressions, anywhere in the text.
 
-    A text that is none is taken as it is. Long ones and nested repetitions are refused: Go's engine is linear in time,
-    Python's is not.
+    A text that is none is taken as it is. Go's engine is linear in time and Python's is not, so repeated groups and more
+    than MAX_REPETITIONS in one expression are refused.
     """
     parts = []
     for value in values:
-        if len(value) > 256 or re.search(r"[*+}][^|]*\)\s*[*+{]", value):
+        if len(value) > MAX_PATTERN or _is_costly(value):
             raise InvalidArgument(f"invalid filter '{value[:64]}'")
         try:
             re.compile(value)
@@ -117,6 +121,10 @@ def pattern(values: Iterable[str]) -> re.Pattern[str]:
             value = re.escape(value)
         parts.append(f"(?:{value})")
     return re.compile("|".join(parts))
+
+
+def _is_costly(expression: str) -> bool:
+    return REPEATED_GROUP.search(expression) is not None or len(REPETITION.findall(expression)) > MAX_REPETITIONS
 
 
 def moment(text: str, now: int) -> int:

@@ -14,6 +14,7 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from engine.containers import rootfs, wire
@@ -58,13 +59,32 @@ def _prepare(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | N
         libc.sethostname(spec["hostname"])
         if spec["domainname"]:
             libc.setdomainname(spec["domainname"])
-    if namespaces["cgroup"] == "private":
-        libc.unshare(libc.CLONE_NEWCGROUP)
-    rootfs.build(spec["root"])
+    with _own_cgroup_view(spec):
+        rootfs.build(spec["root"])
     _connect_stdio(channel, stdio, spec["process"]["console_size"])
     message, _ = wire.receive(channel)
     if "go" not in message:
         raise SystemFailure("start was called off")
+
+
+@contextlib.contextmanager
+def _own_cgroup_view(spec: Spec) -> Iterator[None]:
+    """What mounts of cgroups show is settled when they are made (cgroup_namespaces(7)): the container's own directory.
+
+    In cgroup v1 that holds for a container in the host's namespace too, which is entered again afterwards.
+    """
+    private = spec["namespaces"]["cgroup"] == "private"
+    if not private and all(mount["type"] != "cgroup" for mount in spec["root"]["mounts"]):
+        yield
+        return
+    host = os.open("/proc/self/ns/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        libc.unshare(libc.CLONE_NEWCGROUP)
+        yield
+        if not private:
+            libc.setns(host, libc.CLONE_NEWCGROUP)
+    finally:
+        os.close(host)
 
 
 def protect() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import orjson
@@ -105,22 +106,24 @@ def _has_label(labels: Mapping[str, str], text: str) -> bool:
     return key in labels and (not separator or labels[key] == value)
 
 
-def pattern(values: Iterable[str]) -> re.Pattern[str]:
-    """The filters by name and by ID: any of several regular expressions, anywhere in the text.
+def expressions(values: Iterable[str]) -> Callable[[str], bool]:
+    """The filters by name and by ID: whether any of several regular expressions is found in a text.
 
-    A text that is none is taken as it is. Go's engine is linear in time and Python's is not, so repeated groups and more
-    than MAX_REPETITIONS in one expression are refused.
+    An expression that is none is taken as it is. Go's engine is linear in time and Python's is not, so repeated groups
+    and more than MAX_REPETITIONS in one expression are refused.
     """
-    parts = []
-    for value in values:
-        if len(value) > MAX_PATTERN or _is_costly(value):
-            raise InvalidArgument(f"invalid filter '{value[:64]}'")
-        try:
-            re.compile(value)
-        except (re.error, OverflowError, RecursionError):
-            value = re.escape(value)
-        parts.append(f"(?:{value})")
-    return re.compile("|".join(parts))
+    compiled = [_expression(value) for value in values]
+    return lambda text: any(each.search(text) for each in compiled)
+
+
+def _expression(value: str) -> re.Pattern[str]:
+    if len(value) > MAX_PATTERN or _is_costly(value):
+        raise InvalidArgument(f"invalid filter '{value[:64]}'")
+    try:
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            return re.compile(value)
+    except (re.error, OverflowError, RecursionError):
+        return re.compile(re.escape(value))
 
 
 def _is_costly(expression: str) -> bool:

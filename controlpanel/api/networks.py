@@ -37,7 +37,7 @@ def _matches(row: Network, chosen: filters.Filters) -> bool:
     names = chosen.values_of("name")
     return all(
         (
-            not names or any(filters.pattern([name]).search(row.name) for name in names),
+            not names or filters.expressions(names)(row.name),
             not chosen.values_of("id") or any(row.id.startswith(prefix) for prefix in chosen["id"]),
             not chosen.values_of("driver") or row.driver in chosen["driver"],
             not chosen.values_of("scope") or "local" in chosen["scope"],

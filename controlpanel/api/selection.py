@@ -62,11 +62,11 @@ def _exit_code(text: str) -> int:
 def _text(node: str, chosen: Filters) -> list[Test]:
     tests: list[Test] = []
     if chosen.values_of("name"):
-        name = filters.pattern(chosen["name"])
-        tests.append(lambda row: bool(name.search(row.name) or name.search(f"/{row.name}")))
+        named = filters.expressions(chosen["name"])
+        tests.append(lambda row: named(row.name) or named(f"/{row.name}"))
     if chosen.values_of("id"):
-        identity = filters.pattern(chosen["id"])
-        tests.append(lambda row: bool(identity.search(row.id)))
+        identified = filters.expressions(chosen["id"])
+        tests.append(lambda row: identified(row.id))
     if {"label", "label!"} & chosen.keys():
         tests.append(lambda row: chosen.labels_match(row.config.get("Labels")))
     return tests

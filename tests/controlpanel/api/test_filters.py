@@ -63,13 +63,20 @@ def test_booleans() -> None:
 @pytest.mark.parametrize("value", ["(a|a)*b", "(a+)+b", "a*a*a*a*b", "x" * 300])
 def test_expressions_that_could_take_for_ever(value: str) -> None:
     with pytest.raises(InvalidArgument, match="invalid filter"):
-        filters.pattern([value])
+        filters.expressions([value])
 
 
 def test_expressions() -> None:
-    assert filters.pattern(["^web", "db$"]).search("mydb")
-    assert filters.pattern(["["]).search("a[b")
-    assert not filters.pattern(["^web", "db$"]).search("myweb1")
+    assert filters.expressions(["^web", "db$"])("mydb")
+    assert filters.expressions(["["])("a[b")
+    assert filters.expressions(["(?i)DB", "(?i)web"])("mydb")
+    assert not filters.expressions(["^web", "db$"])("myweb1")
+
+
+@given(st.lists(st.text(alphabet="a[]()?+*|^$\\:P<n>i-{1,}", max_size=12), max_size=3))
+def test_any_expression_is_accepted_or_refused(values: list[str]) -> None:
+    with contextlib.suppress(InvalidArgument):
+        filters.expressions(values)("aaa")
 
 
 @pytest.mark.parametrize(

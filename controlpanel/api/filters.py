@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -120,9 +119,8 @@ def _expression(value: str) -> re.Pattern[str]:
     if len(value) > MAX_PATTERN or _is_costly(value):
         raise InvalidArgument(f"invalid filter '{value[:64]}'")
     try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):
-            return re.compile(value)
-    except (re.error, OverflowError, RecursionError):
+        return re.compile(value)
+    except (re.error, OverflowError, RecursionError, FutureWarning):
         return re.compile(re.escape(value))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 import click
 
 from .client import Client
-from .errors import CliError
+from .errors import ApiError, CliError, Unreachable
 
 VERSION = "0.1.0"
 
@@ -95,7 +95,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self._places and not args[0].startswith("-"):
             path = ctx.command_path
-            raise CliError(f"{path}: '{args[0]}' is not a {path} command.\nSee '{path} --help'")
+            text = f"{path.split()[0]}: unknown command: {path} {args[0]}"
+            raise CliError(f"{text}\n\nRun '{path} --help' for more information")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -120,24 +121,37 @@ def main() -> NoReturn:
 
 
 def _leave(arguments: list[str]) -> int:
-    own = 125 if "run" in arguments[:2] or "create" in arguments[:1] else 1
+    """Errors of run are told apart from the container's own by their prefix and the status 125."""
+    running = "run" in arguments[:2]
     try:
         # Without standalone mode click returns the status of an Exit, and what the command returned otherwise: None.
         status = root.main(arguments, prog_name="muelle", standalone_mode=False)
         sys.stdout.flush()
         return status or 0
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "muelle"
-        sys.stderr.write(f"{error.format_message()}\n\nUsage:  {where} --help\n")
-        return own
+        sys.stderr.write(_usage(error))
+        return 125
     except CliError as error:
-        sys.stderr.write(
-            f"muelle: {error}\n\nRun 'muelle run --help' for more information\n" if own == 125 else f"{error}\n"
-        )
-        return max(error.status, own)
+        status = max(error.status, 125) if running and isinstance(error, (ApiError, Unreachable)) else error.status
+        if running and status >= 125:
+            sys.stderr.write(f"muelle: {error}\n\nRun 'muelle run --help' for more information\n")
+        else:
+            sys.stderr.write(f"{error}\n")
+        return status
     except (KeyboardInterrupt, click.Abort):
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output is gone; keep the interpreter from complaining about it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
+
+
+def _usage(error: click.UsageError) -> str:
+    text = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        name = error.option_name
+        text = f"unknown flag: {name}" if name.startswith("--") else f"unknown shorthand flag: '{name[-1]}' in {name}"
+    if error.ctx is None:
+        return f"{text}\n"
+    usage = error.ctx.command.get_usage(error.ctx).replace("Usage: ", "Usage:  ", 1)
+    return f"{text}\n\n{usage}\n\nRun '{error.ctx.command_path} --help' for more information\n"

@@ -24,12 +24,15 @@ class Listing(NamedTuple):
         """Print ``rows`` as ``--format`` says."""
         form = form or "table"
         if form == "json":
-            sys.stdout.writelines(json.dumps(plain(row), ensure_ascii=False) + "\n" for row in rows)
+            sys.stdout.writelines(
+                json.dumps(plain(row), separators=(",", ":"), ensure_ascii=False) + "\n" for row in rows
+            )
         elif form.startswith("table"):
             source = form.removeprefix("table").strip()
             names = "\t".join(f"{{{{.{name}}}}}" for name in columns or self.columns)
             template = Template(_unescape(source) or names)
-            lines = [template.render(dict(self.headings)), *(template.render(row) for row in rows)]
+            headings = {**self.headings, "Label": lambda key: key}
+            lines = [template.render(headings), *(template.render(row) for row in rows)]
             sys.stdout.write(table([line.split("\t") for line in lines]))
         else:
             template = Template(_unescape(form))

@@ -23,9 +23,9 @@ def _scale(size: float, base: float, names: tuple[str, ...], digits: int) -> str
     return f"{size:.{digits}g}{names[index]}"
 
 
-def decimal_size(size: float) -> str:
+def decimal_size(size: float, digits: int = 3) -> str:
     """1980000 → ``1.98MB``."""
-    return _scale(size, 1000.0, _DECIMAL, 3)
+    return _scale(size, 1000.0, _DECIMAL, digits)
 
 
 def binary_size(size: float) -> str:

@@ -23,17 +23,23 @@ class Raw(click.Command):
     allow_interspersed_args = False
 
 
-def each(names: Iterable[str], action: Callable[[str], object], *, missing_is_fine: bool = False) -> None:
-    """Do one thing to every name; print the name, or the error where it failed. Exit status 1 if any failed."""
-    failed = False
+def each(names: Iterable[str], action: Callable[[str], object], *, missing_is_fine: bool = False) -> list[str]:
+    """Do one thing to every name; print the name or the result, and the error where it failed. Returns those names."""
+    failed = []
     for name in names:
         try:
             result = action(name)
             click.echo(name if result is None else result)
         except ApiError as error:
-            failed = failed or not (missing_is_fine and error.code == 404)
             sys.stderr.write(f"{error}\n")
-    if failed:
+            if not (missing_is_fine and error.code == 404):
+                failed.append(name)
+    return failed
+
+
+def succeed(names: Iterable[str], action: Callable[[str], object], *, missing_is_fine: bool = False) -> None:
+    """As `each`; leaves with status 1 if any failed."""
+    if each(names, action, missing_is_fine=missing_is_fine):
         raise click.exceptions.Exit(1)
 
 

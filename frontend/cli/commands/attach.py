@@ -47,7 +47,9 @@ def start(
 ) -> None:
     """Start one or more stopped containers."""
     if not (attached or interactive):
-        each(containers, lambda name: client.json("POST", f"/containers/{segment(name)}/start"))
+        failed = each(containers, lambda name: client.json("POST", f"/containers/{segment(name)}/start"))
+        if failed:
+            raise CliError(f"Error: failed to start containers: {', '.join(failed)}")
         return
     if len(containers) > 1:
         raise CliError("you cannot start and attach multiple containers at once")

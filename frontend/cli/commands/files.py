@@ -45,7 +45,7 @@ def port(client: Client, container: str, private: str) -> None:
     if private:
         wanted = private if "/" in private else f"{private}/tcp"
         if not found.get(wanted):
-            raise CliError(f"Error: No public port '{wanted}' published for {container}")
+            raise CliError(f"Error: No public port '{private}' published for {container}")
         for binding in found[wanted]:
             click.echo(_address(binding))
         return

@@ -8,10 +8,11 @@ import click
 
 from frontend.cli import units
 from frontend.cli.client import Client, segment
+from frontend.cli.errors import CliError
 from frontend.cli.output import Listing, Row, short_id, shorten
+from frontend.cli.references import check_reference, split_reference
 
-from ._common import each, filter_option, format_option, parse_filters, pass_client
-from .transfer import split_reference
+from ._common import filter_option, format_option, parse_filters, pass_client, succeed
 
 _NONE = "<none>"
 LISTING = Listing(
@@ -93,7 +94,7 @@ def image_rows(image: dict[str, Any], no_trunc: bool, *, with_digests: bool) -> 
             "CreatedSince": units.ago(image["Created"]),
             "CreatedAt": units.local_unix(image["Created"]),
             "Size": units.decimal_size(size),
-            "VirtualSize": units.decimal_size(size),
+            "VirtualSize": units.decimal_size(size, 4),
             "Containers": _or_unknown(image.get("Containers", -1)),
             "SharedSize": _size_or_unknown(image.get("SharedSize", -1)),
             "UniqueSize": "N/A" if image.get("SharedSize", -1) < 0 else units.decimal_size(size - image["SharedSize"]),
@@ -147,6 +148,10 @@ def _layer(layer: dict[str, Any], human: bool, no_trunc: bool) -> Row:
 @pass_client
 def tag(client: Client, source: str, target: str) -> None:
     """Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE."""
+    try:
+        check_reference(target)
+    except CliError as error:
+        raise CliError(f'Error parsing reference: "{target}" is not a valid repository/tag: {error}') from error
     name, version = split_reference(target)
     client.json("POST", f"/images/{segment(source)}/tag", {"repo": name, "tag": version or None})
 
@@ -164,4 +169,4 @@ def rmi(client: Client, names: tuple[str, ...], force: bool, no_prune: bool) -> 
         done = client.json("DELETE", f"/images/{segment(name)}", query)
         return "\n".join(f"{kind}: {entry[kind]}" for entry in done for kind in entry)
 
-    each(names, remove, missing_is_fine=force)
+    succeed(names, remove, missing_is_fine=force)

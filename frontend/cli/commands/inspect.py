@@ -69,7 +69,7 @@ def show(names: Iterable[str], form: str | None, find: Callable[[str], Any]) -> 
         sys.stdout.writelines(json.dumps(each, separators=(",", ":"), ensure_ascii=False) + "\n" for each in found)
     else:
         template = Template(form)
-        sys.stdout.writelines(template.render(each) + "\n" for each in found)
+        sys.stdout.write("\n".join(template.render(each) for each in found) + "\n")
     sys.stdout.flush()
     for failure in failures:
         sys.stderr.write(failure + "\n")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from frontend.cli.client import Client, segment
-from frontend.cli.errors import CliError
+from frontend.cli.errors import ApiError, CliError
 
-from ._common import each, pass_client
+from ._common import pass_client, succeed
 
 _names = click.argument("containers", nargs=-1, required=True, metavar="CONTAINER [CONTAINER...]")
 _signal = click.option("-s", "--signal", help="Signal to send to the container")
@@ -26,7 +26,7 @@ def path(name: str, action: str) -> str:
 def stop(client: Client, containers: tuple[str, ...], signal: str | None, timeout: int | None) -> None:
     """Stop one or more running containers."""
     query = {"signal": signal, "t": timeout}
-    each(containers, lambda name: client.json("POST", path(name, "stop"), query))
+    succeed(containers, lambda name: client.json("POST", path(name, "stop"), query))
 
 
 @click.command()
@@ -37,7 +37,7 @@ def stop(client: Client, containers: tuple[str, ...], signal: str | None, timeou
 def restart(client: Client, containers: tuple[str, ...], signal: str | None, timeout: int | None) -> None:
     """Restart one or more containers."""
     query = {"signal": signal, "t": timeout}
-    each(containers, lambda name: client.json("POST", path(name, "restart"), query))
+    succeed(containers, lambda name: client.json("POST", path(name, "restart"), query))
 
 
 @click.command()
@@ -46,7 +46,7 @@ def restart(client: Client, containers: tuple[str, ...], signal: str | None, tim
 @pass_client
 def kill(client: Client, containers: tuple[str, ...], signal: str | None) -> None:
     """Kill one or more running containers."""
-    each(containers, lambda name: client.json("POST", path(name, "kill"), {"signal": signal}))
+    succeed(containers, lambda name: client.json("POST", path(name, "kill"), {"signal": signal}))
 
 
 @click.command()
@@ -58,7 +58,9 @@ def kill(client: Client, containers: tuple[str, ...], signal: str | None) -> Non
 def rm(client: Client, containers: tuple[str, ...], force: bool, link: bool, volumes: bool) -> None:
     """Remove one or more containers."""
     query = {"force": force or None, "link": link or None, "v": volumes or None}
-    each(containers, lambda name: client.json("DELETE", f"/containers/{segment(name)}", query), missing_is_fine=force)
+    succeed(
+        containers, lambda name: client.json("DELETE", f"/containers/{segment(name)}", query), missing_is_fine=force
+    )
 
 
 @click.command()
@@ -66,7 +68,7 @@ def rm(client: Client, containers: tuple[str, ...], force: bool, link: bool, vol
 @pass_client
 def pause(client: Client, containers: tuple[str, ...]) -> None:
     """Pause all processes within one or more containers."""
-    each(containers, lambda name: client.json("POST", path(name, "pause")))
+    succeed(containers, lambda name: client.json("POST", path(name, "pause")))
 
 
 @click.command()
@@ -74,7 +76,7 @@ def pause(client: Client, containers: tuple[str, ...]) -> None:
 @pass_client
 def unpause(client: Client, containers: tuple[str, ...]) -> None:
     """Unpause all processes within one or more containers."""
-    each(containers, lambda name: client.json("POST", path(name, "unpause")))
+    succeed(containers, lambda name: client.json("POST", path(name, "unpause")))
 
 
 @click.command()
@@ -82,7 +84,7 @@ def unpause(client: Client, containers: tuple[str, ...]) -> None:
 @pass_client
 def wait(client: Client, containers: tuple[str, ...]) -> None:
     """Block until one or more containers stop, then print their exit codes."""
-    each(containers, lambda name: _wait(client, name))
+    succeed(containers, lambda name: _wait(client, name))
 
 
 def _wait(client: Client, name: str) -> int:
@@ -100,4 +102,7 @@ def rename(client: Client, container: str, new_name: str) -> None:
     """Rename a container."""
     if not new_name.strip():
         raise CliError("Error: Neither old nor new names may be empty")
-    client.json("POST", path(container, "rename"), {"name": new_name})
+    try:
+        client.json("POST", path(container, "rename"), {"name": new_name})
+    except ApiError as error:
+        raise CliError(f"{error}\nError: failed to rename container named {container}") from error

@@ -8,6 +8,7 @@ import click
 
 from frontend.cli import units
 from frontend.cli.client import Client, segment
+from frontend.cli.errors import CliError
 from frontend.cli.flags.container import pairs
 from frontend.cli.main import LazyGroup, Place
 from frontend.cli.output import Listing, Row, labels_text, short_id
@@ -122,7 +123,9 @@ def create(client: Client, /, name: str, **flags: Any) -> None:
 @pass_client
 def rm(client: Client, names: tuple[str, ...], force: bool) -> None:
     """Remove one or more networks."""
-    each(names, lambda name: client.json("DELETE", f"/networks/{segment(name)}"), missing_is_fine=force)
+    failed = each(names, lambda name: client.json("DELETE", f"/networks/{segment(name)}"), missing_is_fine=force)
+    if failed:
+        raise CliError("exit status 1")
 
 
 @click.command()

@@ -112,4 +112,4 @@ def report(pruned: Pruned) -> None:
     lines, size = pruned
     for line in lines:
         click.echo(line)
-    click.echo(f"Total reclaimed space: {units.decimal_size(size)}")
+    click.echo(f"Total reclaimed space: {units.decimal_size(size, 4)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 
 import click
@@ -111,42 +110,32 @@ def _size(container: dict[str, Any]) -> str:
 
 
 def ports_text(ports: list[dict[str, Any]]) -> str:
-    """``0.0.0.0:8000-8001->80-81/tcp, 443/tcp``: neighbours of the same address and protocol become one range."""
-    ordered = sorted(
-        ports,
-        key=lambda p: (
-            p["Type"],
-            p.get("IP", ""),
-            bool(p.get("PublicPort")),
-            p["PrivatePort"],
-            p.get("PublicPort") or 0,
-        ),
-    )
-    numbered = list(enumerate(ordered))
-    texts = [
-        _range([port for _, port in group])
-        for _, group in groupby(
-            numbered,
-            key=lambda pair: (
-                pair[1]["Type"],
-                pair[1].get("IP", ""),
-                pair[1]["PrivatePort"] - pair[0],
-                pair[1]["PublicPort"] - pair[0] if pair[1].get("PublicPort") else None,
-            ),
+    """``443/tcp, 0.0.0.0:8000-8001->8000-8001/tcp, 0.0.0.0:8080->80/tcp``.
+
+    As docker does: neighbours become a range where the host's number is the container's; other mappings come last.
+    """
+    ranges: list[tuple[str, str, int, int]] = []
+    mapped = []
+    for port in sorted(ports, key=lambda p: (p["PrivatePort"], p.get("IP", ""), p.get("PublicPort") or 0, p["Type"])):
+        address, number, kind = port.get("IP", ""), port["PrivatePort"], port["Type"]
+        if address and port.get("PublicPort") != number:
+            mapped.append(f"{_joined(address, str(port.get('PublicPort', 0)))}->{number}/{kind}")
+            continue
+        index = next(
+            (i for i, each in enumerate(ranges) if each[:2] == (address, kind) and each[3] == number - 1), None
         )
-    ]
-    return ", ".join(texts)
+        if index is None:
+            ranges.append((address, kind, number, number))
+        else:
+            ranges[index] = (address, kind, ranges[index][2], number)
+    return ", ".join([*map(_range, ranges), *mapped])
 
 
-def _range(group: list[dict[str, Any]]) -> str:
-    first, last = group[0], group[-1]
-    private = _span(first["PrivatePort"], last["PrivatePort"])
-    if not first.get("PublicPort"):
-        return f"{private}/{first['Type']}"
-    address = first.get("IP", "")
-    host = f"[{address}]" if ":" in address else address
-    return f"{host}:{_span(first['PublicPort'], last['PublicPort'])}->{private}/{first['Type']}"
+def _range(group: tuple[str, str, int, int]) -> str:
+    address, kind, first, last = group
+    span = str(first) if first == last else f"{first}-{last}"
+    return f"{_joined(address, span)}->{span}/{kind}" if address else f"{span}/{kind}"
 
 
-def _span(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first}-{last}"
+def _joined(address: str, port: str) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

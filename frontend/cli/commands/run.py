@@ -13,6 +13,7 @@ from frontend.cli.client import Client
 from frontend.cli.errors import ApiError
 from frontend.cli.flags import container as flag_meaning
 from frontend.cli.flags.options import container_options
+from frontend.cli.references import check_reference, with_tag
 
 from ._common import Raw, pass_client
 
@@ -66,6 +67,8 @@ def _create(client: Client, body: dict[str, Any], flags: dict[str, Any]) -> str:
     """Create, pulling the image first if it is wanted or missing. Returns the ID."""
     flag_meaning.check_id_file(flags["cidfile"])
     image = body["Image"]
+    if not image.startswith("sha256:"):
+        check_reference(image)
     query = {"name": flags["name"], "platform": flags["platform"]}
     if flags["pull"] == "always":
         _pull(client, image, flags)
@@ -74,7 +77,7 @@ def _create(client: Client, body: dict[str, Any], flags: dict[str, Any]) -> str:
     except ApiError as error:
         if error.code != 404 or flags["pull"] != "missing" or "No such image" not in error.reason:
             raise
-        sys.stderr.write(f"Unable to find image '{_with_tag(image)}' locally\n")
+        sys.stderr.write(f"Unable to find image '{with_tag(image)}' locally\n")
         _pull(client, image, flags)
         created = client.json("POST", "/containers/create", query, body)
     for warning in created.get("Warnings") or ():
@@ -87,7 +90,3 @@ def _pull(client: Client, image: str, flags: dict[str, Any]) -> None:
     from .transfer import pull_image
 
     pull_image(client, image, flags["platform"], quiet=flags["quiet"], out=sys.stderr)
-
-
-def _with_tag(image: str) -> str:
-    return image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"

@@ -50,8 +50,8 @@ def stats(
     if no_stream:
         board.watch(containers or _listed(client, show_all))
         board.join()
-        LISTING.show(board.rows(no_trunc), form)
         board.raise_failure()
+        LISTING.show(board.rows(no_trunc), form)
         return
     clear = _CLEAR if sys.stdout.isatty() else ""
     while True:

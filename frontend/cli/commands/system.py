@@ -147,8 +147,8 @@ def _usage_row(kind: str, total: int, active: int, size: int, free: int) -> Row:
         "Type": kind,
         "TotalCount": str(total),
         "Active": str(active),
-        "Size": units.decimal_size(size),
-        "Reclaimable": f"{units.decimal_size(free)}{share}",
+        "Size": units.decimal_size(size, 4),
+        "Reclaimable": f"{units.decimal_size(free, 4)}{share}",
     }
 
 

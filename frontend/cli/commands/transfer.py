@@ -14,21 +14,12 @@ import click
 from frontend.cli.client import Client, segment
 from frontend.cli.errors import CliError
 from frontend.cli.progress import Rows
+from frontend.cli.references import split_reference
 from frontend.cli.session import copy_file
 
 from ._common import pass_client
 
 _platform = click.option("--platform", help="Platform, if server is multi-platform capable")
-
-
-def split_reference(image: str) -> tuple[str, str]:
-    """Name, and tag or digest; the tag may be empty."""
-    if "@" in image:
-        name, _, digest = image.partition("@")
-        return name, digest
-    path, slash, last = image.rpartition("/")
-    name, _, tag = last.partition(":")
-    return f"{path}{slash}{name}", tag
 
 
 def pull_image(client: Client, image: str, platform: str | None, *, quiet: bool, out: TextIO) -> None:

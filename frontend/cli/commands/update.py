@@ -11,7 +11,7 @@ from frontend.cli.client import Client, segment
 from frontend.cli.errors import CliError
 from frontend.cli.flags.container import resources, restart_policy
 
-from ._common import each, pass_client
+from ._common import pass_client, succeed
 
 _SIZES = ("memory", "memory-reservation", "memory-swap", "cpus", "cpuset-cpus", "cpuset-mems", "restart")
 _NUMBERS = ("blkio-weight", "cpu-period", "cpu-quota", "cpu-shares", "pids-limit")
@@ -46,4 +46,4 @@ def update(client: Client, /, containers: tuple[str, ...], **flags: Any) -> None
         for warning in client.json("POST", f"/containers/{segment(name)}/update", None, body)["Warnings"] or ():
             sys.stderr.write(f"{warning}\n")
 
-    each(containers, change)
+    succeed(containers, change)

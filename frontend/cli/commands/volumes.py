@@ -12,7 +12,7 @@ from frontend.cli.flags.container import pairs
 from frontend.cli.main import LazyGroup, Place
 from frontend.cli.output import Listing, Row, labels_text
 
-from ._common import each, filter_option, format_option, parse_filters, pass_client
+from ._common import filter_option, format_option, parse_filters, pass_client, succeed
 from .inspect import show
 
 LISTING = Listing(
@@ -93,7 +93,7 @@ def create(
 @pass_client
 def rm(client: Client, names: tuple[str, ...], force: bool) -> None:
     """Remove one or more volumes."""
-    each(names, lambda name: client.json("DELETE", f"/volumes/{segment(name)}", {"force": force or None}))
+    succeed(names, lambda name: client.json("DELETE", f"/volumes/{segment(name)}", {"force": force or None}))
 
 
 @click.command()

@@ -9,8 +9,6 @@ from typing import Any
 from frontend.cli import units
 from frontend.cli.errors import CliError
 
-_TYPES = ("bind", "volume", "tmpfs", "image", "npipe", "cluster")
-
 
 def volumes(given: Iterable[str]) -> tuple[list[str], dict[str, dict[str, str]]]:
     """``-v``: binds and named volumes ("source:target[:mode]"), and paths of anonymous volumes."""
@@ -49,8 +47,6 @@ def _set(found: dict[str, Any], text: str, key: str, value: str | None) -> None:
     elif value is None:
         raise _invalid(text, f"invalid field '{key}' must be a key=value pair")
     elif key == "type":
-        if value.lower() not in _TYPES:
-            raise _invalid(text, f"mount type {value} unknown")
         found["Type"] = value.lower()
     elif key in ("source", "src"):
         found["Source"] = os.path.abspath(value) if value.startswith((".", "..")) else value  # noqa: PTH100

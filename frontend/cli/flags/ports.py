@@ -26,7 +26,7 @@ def publish(given: Iterable[str]) -> Bindings:
 def _short(text: str) -> list[tuple[str, dict[str, str]]]:
     match = _SHORT.fullmatch(text)
     if not match:
-        raise CliError(f'invalid argument "{text}" for "-p, --publish" flag: invalid publish format', 125)
+        raise CliError(f"invalid containerPort: {text}", 125)
     six, four, host, inside, protocol = match.groups()
     if four and host is None and "." not in four:  # "8080:80" has a host port, no address
         four, host = "", four

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from controlpanel.api import endpoints, filters
 from controlpanel.api.views import EngineView
 from controlpanel.objects.models import Container, Network
-from engine.containers.config_decode import BOOL, TEXT, decode
+from engine.containers.config_decode import BOOL, TEXT
 from engine.errors import Forbidden, InvalidArgument, Unsupported
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ class NetworkCreateView(EngineView):
     actions = {"POST": "networks.create"}
 
     def post(self, request: Request) -> Response:
-        body = self.body()
-        wanted = decode(body if isinstance(body, dict) else {}, CREATE, "CreateRequest")
+        wanted = self.read(CREATE, "CreateRequest")
         if not wanted["Name"].strip():
             raise InvalidArgument("invalid network name: name is empty")
         if wanted["Name"] in {"bridge", "host", "none"}:
@@ -121,8 +120,7 @@ class NetworkConnectView(EngineView):
     actions = {"POST": "networks.connect"}
 
     def post(self, request: Request, reference: str) -> Response:
-        body = self.body()
-        wanted = decode(body if isinstance(body, dict) else {}, CONNECT, "ConnectOptions")
+        wanted = self.read(CONNECT, "ConnectOptions")
         row = Network.objects.find(self.node, reference)
         container = Container.objects.find(self.node, wanted["Container"])
         self.refuse(row, container)

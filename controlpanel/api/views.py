@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from controlpanel.access import errors, policy
 from controlpanel.api import parsers, versions
 from controlpanel.api.renderers import DockerJSONRenderer
+from engine.containers.config_decode import Fields, read_object
 from engine.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ class EngineView(APIView):
     def body(self, *, required: bool = True) -> Any:
         """The JSON body, by Docker's rules about content types and empty bodies."""
         return parsers.body(self.request._request, required=required)
+
+    def read(self, fields: Fields, name: str) -> dict[str, Any]:
+        """The JSON body as a complete object of ``fields``; ``name`` is the Go type's, for error messages."""
+        value = self.body()
+        answer: dict[str, Any] = read_object(fields, name)({} if value is None else value, name)
+        return answer
 
     @property
     def version(self) -> versions.Version:

@@ -11,7 +11,7 @@ from controlpanel.api.views import EngineView, empty
 from controlpanel.objects.models import Volume
 from controlpanel.tasks import calls
 from engine.containers import config_mounts
-from engine.containers.config_decode import NULLABLE_TEXT_MAP, TEXT, decode
+from engine.containers.config_decode import NULLABLE_TEXT_MAP, TEXT
 from engine.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
@@ -46,19 +46,17 @@ class VolumeCreateView(EngineView):
     actions = {"POST": "volumes.create"}
 
     def post(self, request: Request) -> Response:
-        body = self.body()
-        wanted = decode(body if isinstance(body, dict) else {}, CREATE, "CreateOptions")
+        wanted = self.read(CREATE, "CreateOptions")
         if wanted["Name"]:
             config_mounts.check_volume_name(wanted["Name"])
-        calls_answer = calls.call_sync(
+        made = calls.call_sync(
             "volumes.create",
             name=wanted["Name"] or None,
             driver=wanted["Driver"] or "local",
             options=wanted["DriverOpts"] or {},
             labels=wanted["Labels"] or {},
         )
-        name = calls_answer["name"] if isinstance(calls_answer, dict) else calls_answer
-        return Response(volumes_rendering.volume(Volume.objects.find(self.node, name)), status=201)
+        return Response(volumes_rendering.volume(Volume.objects.find(self.node, made["name"])), status=201)
 
 
 class VolumeView(EngineView):

@@ -137,6 +137,7 @@ def test_create_volume(api: Client, node: Node, workers: Workers) -> None:
     arguments = {"name": "data", "driver": "local", "options": {}, "labels": {}}
     assert workers.calls == [("volumes.create", arguments)]
     assert post(api, "/volumes/create", {"Name": "a b"}).status_code == 400
+    assert post(api, "/volumes/create", []).status_code == 400
 
 
 def test_volume_prune_of_old_clients_takes_all(api: Client, node: Node, workers: Workers) -> None:

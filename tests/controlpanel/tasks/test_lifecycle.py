@@ -1,0 +1,277 @@
+"""Containers from creation to removal, with the real kernel; the monitor's part is done when a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controlpanel.objects import events, times
+from controlpanel.objects.models import Container, Endpoint, Network, Volume, Waiter
+from controlpanel.objects.states import Status
+from controlpanel.tasks import networking
+from controlpanel.tasks.containers import changing, ending, pausing, processes, removal, start
+from controlpanel.tasks.monitor.keeper import Keeper
+from engine.containers import runtime
+from engine.errors import Conflict, InvalidArgument, MuelleError, NotFound, SystemFailure
+from engine.layout import Layout
+from tests.controlpanel.tasks.conftest import Make, actions, exists, fresh, until
+
+pytestmark = pytest.mark.kernel
+
+
+def ended(layout: Layout, container: Container) -> None:
+    """Until the shim has recorded the exit."""
+    until(lambda: runtime.exit_of(layout, container.id))
+
+
+def test_a_container_runs_and_its_end_is_recorded(
+    engine: Layout, keeper: Keeper, make: Make, sent: list[events.Event]
+) -> None:
+    container = make(["sh", "-c", "echo hello; exit 3"], "web")
+    assert start.start(id=container.id) == {"changed": True}
+    ended(engine, container)
+    assert fresh(container).status == Status.RUNNING
+    keeper.look(container.id)
+    row = fresh(container)
+    assert (row.status, row.exit_code, row.pid, row.error) == (Status.EXITED, 3, 0, "")
+    assert times.parse(row.finished_at) >= times.parse(row.started_at)
+    assert '"log":"hello\\n"' in engine.log(container.id).read_text()
+    assert actions(sent) == [
+        "container create",
+        "network connect",
+        "container start",
+        "network disconnect",
+        "container die",
+    ]
+    assert sent[-1].attributes["exitCode"] == "3"
+    assert not Endpoint.objects.exists()
+
+
+def test_starting_twice_changes_nothing(make: Make) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    assert start.start(id=container.name) == {"changed": False}
+
+
+def test_a_command_that_does_not_exist(engine: Layout, make: Make) -> None:
+    container = make(["/nosuch"])
+    with pytest.raises(InvalidArgument, match="no such file or directory"):
+        start.start(id=container.id)
+    row = fresh(container)
+    assert (row.status, row.exit_code, row.mover) == (Status.CREATED, 127, "")
+    assert "no such file" in row.error
+    assert not Endpoint.objects.exists()
+    assert runtime.cgroup(engine, container.id).pids() == []
+
+
+def test_stop_leaves_its_answer_to_the_monitor(
+    engine: Layout, keeper: Keeper, make: Make, sent: list[events.Event]
+) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    ending.stop(id=container.id, timeout=0)
+    assert Waiter.objects.get().purpose == "stop"
+    ended(engine, container)
+    keeper.look(container.id)
+    row = fresh(container)
+    assert (row.status, row.exit_code, row.manually_stopped) == (Status.EXITED, 137, True)
+    assert not Waiter.objects.exists()
+    assert actions(sent)[-4:] == ["container kill", "network disconnect", "container die", "container stop"]
+    assert ending.stop(id=container.id) == {"changed": False}
+
+
+def test_restart_starts_anew(engine: Layout, keeper: Keeper, make: Make, sent: list[events.Event]) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    first = fresh(container).pid
+    ending.restart(id=container.id, timeout=0)
+    ended(engine, container)
+    keeper.look(container.id)
+    row = fresh(container)
+    assert row.status == Status.RUNNING
+    assert row.pid != first
+    assert actions(sent)[-4:] == ["container stop", "network connect", "container start", "container restart"]
+
+
+def test_signals(engine: Layout, keeper: Keeper, make: Make) -> None:
+    container = make(["sh", "-c", "trap 'exit 5' USR1; while :; do sleep 0.05; done"])
+    start.start(id=container.id)
+    with pytest.raises(InvalidArgument, match=r"^cannot kill container: .*: invalid signal: NOPE$"):
+        ending.kill(id=container.id, signal="NOPE")
+    until(lambda: ending.kill(id=container.id, signal="USR1") and runtime.exit_of(engine, container.id))
+    keeper.look(container.id)
+    assert fresh(container).exit_code in {5, 138}
+    with pytest.raises(Conflict, match=f"container {container.id} is not running$"):
+        ending.kill(id=container.id)
+
+
+def test_pause_and_unpause(engine: Layout, make: Make) -> None:
+    container = make(["sleep", "100"])
+    with pytest.raises(Conflict, match=r"is not running$"):
+        pausing.pause(id=container.id)
+    start.start(id=container.id)
+    pausing.pause(id=container.id)
+    with pytest.raises(Conflict, match=r"is already paused$"):
+        pausing.pause(id=container.id)
+    with pytest.raises(Conflict, match=r"^cannot start a paused container, try unpause instead$"):
+        start.start(id=container.id)
+    pausing.unpause(id=container.id)
+    with pytest.raises(SystemFailure, match=r"is not paused$"):
+        pausing.unpause(id=container.id)
+    assert fresh(container).status == Status.RUNNING
+
+
+def test_a_paused_container_can_be_stopped(engine: Layout, keeper: Keeper, make: Make) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    pausing.pause(id=container.id)
+    ending.stop(id=container.id, timeout=0)
+    ended(engine, container)
+    keeper.look(container.id)
+    assert fresh(container).status == Status.EXITED
+
+
+def test_removal_takes_everything_away(engine: Layout, keeper: Keeper, make: Make) -> None:
+    container = make(["sleep", "100"], "web")
+    start.start(id=container.id)
+    with pytest.raises(Conflict, match=r"stop the container before removing or force remove$"):
+        removal.remove(id="web")
+    removal.remove(id="web", force=True)
+    ended(engine, container)
+    keeper.look(container.id)
+    assert not exists(container.id)
+    assert not engine.container(container.id).exists()
+    assert not engine.shim_socket(container.id).exists()
+    with pytest.raises(NotFound, match=r"^No such container: web$"):
+        removal.remove(id="web")
+
+
+def test_rm_containers_go_by_themselves(engine: Layout, keeper: Keeper, make: Make) -> None:
+    container = make(["true"], AutoRemove=True)
+    keeper.look(container.id)
+    assert exists(container.id), "it has not run yet"
+    start.start(id=container.id)
+    ended(engine, container)
+    keeper.look(container.id)
+    assert not exists(container.id)
+    failed = make(["/nosuch"], AutoRemove=True)
+    with pytest.raises(MuelleError):
+        start.start(id=failed.id)
+    keeper.look(failed.id)
+    assert not exists(failed.id)
+
+
+def test_a_name_is_given_once(make: Make) -> None:
+    first = make(["true"], "web")
+    with pytest.raises(Conflict, match=f'"/web" is already in use by container "{first.id}"'):
+        make(["true"], "web")
+    other = make(["true"], "db")
+    with pytest.raises(Conflict, match=r"^Error when allocating new name: Conflict"):
+        changing.rename(id="db", name="web")
+    changing.rename(id="db", name="cache")
+    assert fresh(other).name == "cache"
+    with pytest.raises(InvalidArgument, match=r"^Renaming a container with the same name"):
+        changing.rename(id="cache", name="/cache")
+
+
+def test_a_failed_creation_leaves_nothing(engine: Layout, make: Make) -> None:
+    before = sorted(engine.container("x").parent.iterdir())
+    with pytest.raises(InvalidArgument, match="bind source path does not exist: /nosuch"):
+        make(
+            ["true"],
+            Mounts=[
+                {"Type": "volume", "Source": "data", "Target": "/data"},
+                {"Type": "bind", "Source": "/nosuch", "Target": "/x"},
+            ],
+        )
+    assert not Container.objects.exists()
+    assert not Volume.objects.exists()
+    assert not engine.volume("data").exists()
+    assert sorted(engine.container("x").parent.iterdir()) == before
+
+
+def test_volumes_are_made_filled_and_go_with_their_container(
+    engine: Layout, keeper: Keeper, make: Make, sent: list[events.Event]
+) -> None:
+    container = make(["cat", "/etc/passwd"], config={"Volumes": {"/etc": {}}}, Binds=["data:/data"], AutoRemove=True)
+    anonymous = Volume.objects.get(anonymous=True)
+    assert (engine.volume(anonymous.name) / "passwd").exists(), "the image's content is copied at creation"
+    start.start(id=container.id)
+    ended(engine, container)
+    keeper.look(container.id)
+    assert "root:x:0:0" not in str(sent)
+    assert list(Volume.objects.values_list("name", flat=True)) == ["data"]
+    assert not engine.volume(anonymous.name).exists()
+    assert actions(sent).count("volume mount") == 2
+    assert actions(sent).count("volume unmount") == 2
+
+
+def test_a_missing_bind_source_is_made(tmp_path: Any, make: Make) -> None:
+    make(["true"], Binds=[f"{tmp_path}/new/dir:/x"])
+    assert (tmp_path / "new" / "dir").is_dir()
+
+
+def test_addresses_differ_and_come_back_late(engine: Layout, keeper: Keeper, make: Make) -> None:
+    running = [make(["sleep", "100"]) for _ in range(3)]
+    for container in running:
+        start.start(id=container.id)
+    seats = [container.endpoints.get() for container in running]
+    assert len({seat.ip for seat in seats}) == 3
+    removal.remove(id=running[0].id, force=True)
+    ended(engine, running[0])
+    keeper.look(running[0].id)
+    late = make(["sleep", "100"])
+    start.start(id=late.id)
+    assert late.endpoints.get().ip not in {seat.ip for seat in seats}
+    assert Network.objects.get(name="bridge").subnet
+
+
+def test_published_ports_and_their_clash(engine: Layout, make: Make) -> None:
+    first = make(["sleep", "100"], PortBindings={"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]})
+    start.start(id=first.id)
+    (port,) = networking.mappings(first.endpoints.get())
+    assert port.host_port > 0
+    second = make(["sleep", "100"], PortBindings={"80/tcp": [{"HostIp": "", "HostPort": str(port.host_port)}]})
+    with pytest.raises(SystemFailure, match=f":{port.host_port} failed: port is already allocated$"):
+        start.start(id=second.id)
+    assert fresh(second).status == Status.CREATED
+    assert not second.endpoints.exists()
+
+
+def test_without_a_network(engine: Layout, keeper: Keeper, make: Make) -> None:
+    container = make(["sh", "-c", "ls /sys/class/net; cat /etc/hostname"], NetworkMode="none")
+    start.start(id=container.id)
+    ended(engine, container)
+    log = engine.log(container.id).read_text()
+    assert '"log":"lo\\n"' in log
+    assert "eth0" not in log
+    assert container.short_id in log
+
+
+def test_top_shows_the_containers_processes_only(make: Make) -> None:
+    container = make(["sh", "-c", "sleep 100 & sleep 200; true"])
+    start.start(id=container.id)
+    until(lambda: len(processes.top(id=container.id)["Processes"]) == 3)
+    shown = processes.top(id=container.id, ps_args="-o pid,args")
+    assert shown["Titles"] == ["PID", "COMMAND"]
+    with pytest.raises(InvalidArgument, match="Couldn't find PID field"):
+        processes.top(id=container.id, ps_args="-o pid=x")
+
+
+def test_limits_change_while_it_runs(engine: Layout, make: Make) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    changing.update(id=container.id, resources={"Memory": 64 << 20, "MemorySwap": 128 << 20})
+    assert fresh(container).host_config["Memory"] == 64 << 20
+    with pytest.raises(InvalidArgument, match="Memory limit should be smaller than already set memoryswap limit"):
+        changing.update(id=container.id, resources={"Memory": 256 << 20})
+
+
+@pytest.mark.parametrize(
+    "verb", [start.start, ending.stop, ending.kill, ending.restart, pausing.pause, removal.remove, processes.top]
+)
+def test_a_missing_container_is_said_to_be_missing(engine: Layout, verb: Callable[..., object]) -> None:
+    with pytest.raises(NotFound, match=r"^No such container: nosuch$"):
+        verb(id="nosuch")

@@ -1,0 +1,183 @@
+"""The monitor: what it finds on disk becomes the database's truth, whatever died meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from controlpanel.objects.models import Container, Waiter
+from controlpanel.objects.states import Status
+from controlpanel.tasks import movers
+from controlpanel.tasks.containers import ending, removal, start
+from controlpanel.tasks.monitor import boot, ends
+from controlpanel.tasks.monitor.keeper import Keeper
+from controlpanel.tasks.monitor.loop import Monitor
+from engine.containers import runtime
+from engine.layout import Layout
+from tests.controlpanel.tasks.conftest import Make, exists, fresh, until
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def dead_mover() -> str:
+    with subprocess.Popen(["sleep", "100"]) as process:
+        mover = f"{process.pid}:{movers._start_time(process.pid)}:"
+        process.kill()
+    return mover
+
+
+def test_an_end_is_noticed(monitor: Monitor, make: Make) -> None:
+    container = make(["sh", "-c", "exit 4"])
+    start.start(id=container.id)
+    until(lambda: fresh(container).status == Status.EXITED)
+    assert fresh(container).exit_code == 4
+
+
+def test_a_killed_shim_takes_its_container_along(engine: Layout, monitor: Monitor, make: Make) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    state = runtime.state(engine, container.id)
+    assert state is not None
+    os.kill(state.shim_pid, signal.SIGKILL)
+    until(lambda: fresh(container).status == Status.EXITED)
+    assert fresh(container).exit_code == ends.KILLED
+    assert runtime.cgroup(engine, container.id).pids() == []
+
+
+def test_restart_policies(monitor: Monitor, make: Make) -> None:
+    failing = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "on-failure", "MaximumRetryCount": 2})
+    start.start(id=failing.id)
+    until(lambda: (row := fresh(failing)).status == Status.EXITED and row.restart_count == 2)
+    lasting = make(["sleep", "100"], RestartPolicy={"Name": "unless-stopped"})
+    start.start(id=lasting.id)
+    first = fresh(lasting).pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: (row := fresh(lasting)).status == Status.RUNNING and row.pid != first)
+    ending.stop(id=lasting.id, timeout=0)
+    until(lambda: fresh(lasting).status == Status.EXITED)
+
+
+def test_a_container_between_two_runs_can_be_stopped(keeper: Keeper, engine: Layout, make: Make) -> None:
+    container = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "always"})
+    start.start(id=container.id)
+    until(lambda: runtime.exit_of(engine, container.id))
+    keeper.look(container.id)
+    assert fresh(container).status == Status.RESTARTING
+    assert start.start(id=container.id) == {"changed": False}
+    assert ending.stop(id=container.id) == {"changed": True}
+    keeper.restart(container.id)
+    assert fresh(container).status == Status.EXITED
+
+
+def test_what_ended_while_nobody_watched_is_found(engine: Layout, make: Make, sent: list[object]) -> None:
+    """Everything below happens before the monitor starts."""
+    container = make(["sh", "-c", "exit 6"])
+    gone = make(["true"], AutoRemove=True)
+    again = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "always"})
+    for each in (container, gone, again):
+        start.start(id=each.id)
+        until(lambda each=each: runtime.exit_of(engine, each.id))  # type: ignore[misc]
+    monitor = Keeper(lambda _seconds, _work: None)
+    for container_id in boot.unsettled():
+        monitor.look(container_id)
+    assert (fresh(container).status, fresh(container).exit_code) == (Status.EXITED, 6)
+    assert not exists(gone.id)
+    assert fresh(again).status == Status.RESTARTING
+
+
+def test_a_start_whose_worker_died_before_it_ran(keeper: Keeper, make: Make, dead_mover: str) -> None:
+    container = make(["sleep", "100"])
+    container.move((Status.CREATED,), Status.STARTING, mover=dead_mover)
+    assert container.id in boot.suspicious()
+    keeper.look(container.id)
+    row = fresh(container)
+    assert (row.status, row.mover) == (Status.CREATED, "")
+    assert "died" in row.error
+
+
+def test_a_start_whose_worker_died_after_it_ran(keeper: Keeper, make: Make, dead_mover: str) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    Container.objects.filter(pk=container.pk).update(status=Status.STARTING, mover=dead_mover, pid=0)
+    keeper.look(container.id)
+    row = fresh(container)
+    assert row.status == Status.RUNNING
+    assert row.pid > 0
+
+
+def test_a_start_under_way_is_left_alone(keeper: Keeper, make: Make) -> None:
+    container = make(["sleep", "100"])
+    container.move((Status.CREATED,), Status.STARTING, mover=movers.me())
+    assert container.id not in boot.suspicious()
+    keeper.look(container.id)
+    assert fresh(container).status == Status.STARTING
+
+
+def test_a_removal_whose_worker_died_is_finished(engine: Layout, keeper: Keeper, make: Make, dead_mover: str) -> None:
+    container = make(["true"])
+    container.move((Status.CREATED,), Status.REMOVING, mover=dead_mover)
+    keeper.look(container.id)
+    assert not exists(container.id)
+    assert not engine.container(container.id).exists()
+
+
+def test_a_reboot_ends_what_ran(engine: Layout, keeper: Keeper, make: Make) -> None:
+    """After a boot the recorded process is another one or none, and no shim answers."""
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    state = runtime.state(engine, container.id)
+    assert state is not None
+    os.kill(state.shim_pid, signal.SIGKILL)
+    until(lambda: runtime.process_start_time(state.pid) is None)
+    engine.shim_socket(container.id).unlink(missing_ok=True)
+    (engine.container(container.id) / "state.json").unlink()
+    keeper.look(container.id)
+    assert (fresh(container).status, fresh(container).exit_code) == (Status.EXITED, ends.KILLED)
+
+
+def test_what_policies_bring_back_after_a_reboot(engine: Layout, keeper: Keeper, make: Make) -> None:
+    policies = {"always": True, "unless-stopped": False, "no": False}
+    containers = {name: make(["sleep", "100"], RestartPolicy={"Name": name}) for name in policies}
+    never = make(["true"], RestartPolicy={"Name": "always"})
+    for container in containers.values():
+        start.start(id=container.id)
+        ending.stop(id=container.id, timeout=0)
+        until(lambda each=container: runtime.exit_of(engine, each.id))  # type: ignore[misc]
+        keeper.look(container.id)
+    due = {row.id for row in boot.due_after_reboot()}
+    assert {name: container.id in due for name, container in containers.items()} == policies
+    assert never.id not in due
+    engine.boot_marker.unlink(missing_ok=True)
+    assert boot.first_since_reboot()
+    assert not boot.first_since_reboot()
+    engine.boot_marker.unlink()
+
+
+def test_a_wish_that_found_no_shim_reaches_the_next_run(engine: Layout, keeper: Keeper, make: Make) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    Waiter.objects.create(
+        container=container, purpose="stop", arguments={"signal": 9, "timeout": 1, "undelivered": True}
+    )
+    keeper.look(container.id)
+    until(lambda: runtime.exit_of(engine, container.id))
+    keeper.look(container.id)
+    assert not Waiter.objects.exists()
+
+
+def test_forgotten_directories_go(engine: Layout, make: Make) -> None:
+    kept = make(["true"])
+    home = engine.container("x").parent
+    fresh_one, old, debris = home / ("a" * 64), home / ("b" * 64), home / f"{removal.DEBRIS}{'c' * 64}"
+    for directory in (fresh_one, old, debris):
+        directory.mkdir()
+    long_ago = time.time() - 2 * boot.ORPHAN_SECONDS
+    os.utime(old, (long_ago, long_ago))
+    boot.remove_orphans()
+    assert sorted(path.name for path in home.iterdir()) == sorted([kept.id, fresh_one.name])
+    fresh_one.rmdir()

@@ -73,18 +73,17 @@ class Sink:
             size -= self.write(bytes(min(size, _BUFFER)))
 
     def _send(self, file: int, size: int) -> int:
-        try:
-            return os.sendfile(self._fd, file, None, size)
-        except BlockingIOError:
-            _wait(self._fd, select.POLLOUT)
-            return self._send(file, size)
-        except OSError as failure:
-            if failure.errno != errno.EINVAL:
-                raise
-            # The two descriptors cannot be joined in the kernel, as with O_APPEND.
-            data = os.read(file, min(size, _BUFFER))
-            self.write(data)
-            return len(data)
+        """Some bytes of ``file``, and 0 at its end."""
+        while True:
+            try:
+                return os.sendfile(self._fd, file, None, size)
+            except BlockingIOError:
+                _wait(self._fd, select.POLLOUT)
+            except OSError as failure:
+                if failure.errno != errno.EINVAL:
+                    raise
+                # The two descriptors cannot be joined in the kernel, as with O_APPEND.
+                return self.write(os.read(file, min(size, _BUFFER)))
 
 
 def _wait(fd: int, event: int) -> None:

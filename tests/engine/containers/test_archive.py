@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import tarfile
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -397,6 +399,19 @@ def test_a_reader_that_goes_away_ends_the_work(files: Files) -> None:
     with pytest.raises(Unavailable, match="the client went away"):
         archive.get(files.target, "/tmp/big", writer)
     os.close(writer)
+
+
+def test_a_reader_that_goes_away_before_a_byte_ends_the_work() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(Unavailable, match="the client went away"):
+        archive_child.run(lambda: time.sleep(60), 10, writer)
+    os.close(writer)
+
+
+def test_a_child_that_is_killed_is_noticed() -> None:
+    with pytest.raises(SystemFailure, match="the child process was killed"):
+        archive_child.run(lambda: os.kill(os.getpid(), signal.SIGKILL), 10)
 
 
 def test_a_reader_that_stops_ends_the_work(files: Files) -> None:

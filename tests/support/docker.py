@@ -47,7 +47,7 @@ class Docker(NamedTuple):
         """Run it and return everything, whatever its exit status."""
         data = stdin.encode() if isinstance(stdin, str) else stdin
         return subprocess.run(
-            ["docker", *words],
+            [program(), *words],
             env=self.environment,
             input=data if data is not None else b"",
             capture_output=True,
@@ -58,7 +58,7 @@ class Docker(NamedTuple):
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start it with pipes on all three streams; the caller waits for it."""
         return subprocess.Popen(
-            ["docker", *words],
+            [program(), *words],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

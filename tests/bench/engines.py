@@ -19,7 +19,7 @@ from install import memory, starter
 from install.api import Api, ApiError
 from install.settings import Settings
 from install.supervisor import Supervisor
-from tests.support.docker import Docker, program
+from tests.support.docker import Docker
 from tests.support.installation import Installation, running
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Engine(NamedTuple):
         return Api(Path(self.docker.host.removeprefix("unix://")), timeout)
 
     def argv(self, *words: str) -> list[str]:
-        return [program(), *words]
+        return ["docker", *words]
 
 
 @contextlib.contextmanager

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import NamedTuple
 
 TIMEOUT = 60.0
+
+
+@functools.cache
+def search_path() -> str:
+    """PATH with the newest docker command first: an old one of Debian's may lie before the one to test with."""
+    directories = [*os.environ["PATH"].split(os.pathsep), "/usr/local/bin"]
+    newest = max(directories, key=lambda directory: _version(Path(directory, "docker")))
+    return os.pathsep.join([newest, *directories])
+
+
+def _version(program: Path) -> tuple[int, ...]:
+    if not program.exists():
+        return ()
+    result = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    match = re.search(r"(\d+)\.(\d+)\.(\d+)", result.stdout)
+    return tuple(map(int, match.groups())) if match else ()
 
 
 class Docker(NamedTuple):
@@ -25,7 +41,7 @@ class Docker(NamedTuple):
             "DOCKER_HOST": self.host,
             "DOCKER_CONFIG": str(self.config),
             "HOME": os.environ.get("HOME", "/root"),
-            "PATH": os.environ["PATH"],
+            "PATH": search_path(),
             "TERM": "xterm",
             "LANG": "C.UTF-8",
         }
@@ -47,7 +63,7 @@ class Docker(NamedTuple):
         """Run it and return everything, whatever its exit status."""
         data = stdin.encode() if isinstance(stdin, str) else stdin
         return subprocess.run(
-            [program(), *words],
+            ["docker", *words],
             env=self.environment,
             input=data if data is not None else b"",
             capture_output=True,
@@ -58,7 +74,7 @@ class Docker(NamedTuple):
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start it with pipes on all three streams; the caller waits for it."""
         return subprocess.Popen(
-            [program(), *words],
+            ["docker", *words],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from controlpanel.api import host, versions
 from controlpanel.objects.models import Container, Image, Network
 from engine.containers import config, config_modes, config_mounts
 from engine.containers.config import CreateRequest
-from engine.errors import InvalidArgument, NotFound
+from engine.containers.config_image import command
+from engine.errors import InvalidArgument, NotFound, Unsupported
 
 NAMESPACES = ("NetworkMode", "IpcMode", "PidMode")
 
@@ -28,7 +29,7 @@ def plan(node: str, body: Any, platform: str, version: versions.Version) -> Plan
     warnings = config.validate(request, host.limits())
     host.check_available(request.host_config)
     if not request.config["Image"]:
-        raise InvalidArgument("no command specified")
+        _refuse_no_image(request)
     image = Image.objects.find(node, request.config["Image"])
     if platform and version >= (1, 41):
         _check_platform(image, request.config["Image"], platform)
@@ -36,6 +37,12 @@ def plan(node: str, body: Any, platform: str, version: versions.Version) -> Plan
     warnings += config.merge_image(request, inherited if isinstance(inherited, dict) else {})
     _resolve(node, request)
     return Plan(request, image.image_id, warnings)
+
+
+def _refuse_no_image(request: CreateRequest) -> NoReturn:
+    if not command(request.config):
+        raise InvalidArgument("no command specified")
+    raise Unsupported("muelle does not run containers without an image")
 
 
 def _adapt(request: CreateRequest, version: versions.Version) -> None:

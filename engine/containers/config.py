@@ -30,6 +30,7 @@ from engine.errors import InvalidArgument, Unsupported
 
 NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 POINTERS = frozenset({"StopTimeout", "Init"})  # shown when they are set, even to zero
+CONFIG_NAMES = frozenset(field.lower() for field in CONFIG)
 MILLISECOND = 10**6
 STORAGE_OPT = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
 
@@ -51,7 +52,7 @@ class CreateRequest(NamedTuple):
 
 def decode(body: Any) -> CreateRequest:
     """Read a create body; InvalidArgument with Go's text when a type is wrong."""
-    if not isinstance(body, dict) or not body:
+    if not isinstance(body, dict) or CONFIG_NAMES.isdisjoint(key.lower() for key in body):
         raise InvalidArgument("config cannot be empty in order to create a container")
     parts: dict[str, Any] = {"hostconfig": None, "networkingconfig": None}
     parts |= {key.lower(): value for key, value in body.items() if key.lower() in parts}

@@ -40,6 +40,9 @@ def test_create_passes_complete_objects_to_the_worker(api: Client, workers: Work
     [
         ("", {"Image": "nosuch"}, 404, "No such image: nosuch:latest"),
         ("", {}, 400, "config cannot be empty in order to create a container"),
+        ("", {"HostConfig": {}}, 400, "config cannot be empty in order to create a container"),
+        ("", {"Image": ""}, 400, "no command specified"),
+        ("", {"Cmd": ["x"]}, 501, "muelle does not run containers without an image"),
         (
             "?name=-x",
             {"Image": "busybox"},

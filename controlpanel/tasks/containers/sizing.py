@@ -25,8 +25,12 @@ def sizes(ids: list[str]) -> dict[str, dict[str, int]]:
 
 
 def written(container_id: str) -> int:
-    """Bytes that a container has written over its image."""
-    return tree_size(settings.MUELLE_LAYOUT.container(container_id) / "upper")
+    """Bytes that a container has written over its image; one that never ran has nothing."""
+    upper = settings.MUELLE_LAYOUT.container(container_id) / "upper"
+    try:
+        return tree_size(upper)
+    except FileNotFoundError:
+        return 0
 
 
 def tree_size(root: Path) -> int:

@@ -195,7 +195,7 @@ class _Run:
 
 def _operand(token: Token, dot: Any, scope: dict[str, Any]) -> Any:
     if token.kind == "string":
-        return token.text[1:-1] if token.text[0] == "`" else json.loads(token.text)
+        return _literal(token.text)
     if token.kind == "number":
         return float(token.text) if "." in token.text else int(token.text)
     if token.kind == "variable":
@@ -207,6 +207,13 @@ def _operand(token: Token, dot: Any, scope: dict[str, Any]) -> Any:
     if token.text in ("true", "false", "nil"):
         return {"true": True, "false": False, "nil": None}[token.text]
     raise CliError(f'template parsing error: template: :1: function "{token.text}" not defined')
+
+
+def _literal(text: str) -> str:
+    try:
+        return text[1:-1] if text[0] == "`" else str(json.loads(text))
+    except ValueError as error:
+        raise CliError(f"template parsing error: template: :1: unable to unquote {text}") from error
 
 
 def _assignment(tokens: tuple[Token, ...]) -> tuple[list[str], tuple[Token, ...]]:
@@ -293,7 +300,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "truncate": lambda text, length: text[:length],
     "println": lambda *values: " ".join(map(show, values)) + "\n",
     "print": lambda *values: "".join(map(show, values)),
-    "len": lambda value: len(value or ()),
+    "len": lambda value: 0 if value is None else len(value),
     "index": _index,
     "not": lambda value: not _truth(value),
     "and": lambda *values: next((value for value in values if not _truth(value)), values[-1]),

@@ -144,7 +144,7 @@ class Extraction:
         if member.ischr() or member.isblk():
             raise CliError(f"cannot copy device {member.name}")
         parts = member.name.split("/")
-        parent = (self._root / member.name).parent.resolve()
+        parent = self._root if member.name == "." else (self._root / member.name).parent.resolve()
         if ".." in parts or not parent.is_relative_to(self._root):
             raise CliError(f"refusing to write {member.name} outside of {self._root}")
         if member.islnk():

@@ -22,15 +22,21 @@ def host(installation: Installation, docker: Docker) -> str:
     return installation.docker_host
 
 
+@pytest.fixture
+def bad_request(docker: Docker) -> tuple[int, ...]:
+    """Docker's older daemons answer 500 for much that is the client's fault."""
+    return (400,) if api_version(docker) >= (1, 44) else (400, 500)
+
+
 @pytest.mark.parametrize("body", [b"{", b'{"Image": ', b"[]", b'"text"', b"\xff\xfe", b'{"Image": 5}', b'{"Cmd": {}}'])
-def test_malformed_json(host: str, body: bytes) -> None:
+def test_malformed_json(host: str, body: bytes, bad_request: tuple[int, ...]) -> None:
     answer = http.call(host, "POST", CREATE, body)
-    assert answer.status == 400
+    assert answer.status in bad_request
     assert answer.message
 
 
-def test_no_body(host: str) -> None:
-    assert http.call(host, "POST", CREATE, b"").status == 400
+def test_no_body(host: str, bad_request: tuple[int, ...]) -> None:
+    assert http.call(host, "POST", CREATE, b"").status in bad_request
 
 
 def test_wrong_content_type(host: str) -> None:
@@ -51,18 +57,23 @@ def test_wrong_content_type(host: str) -> None:
         ("GET", f"{API}/volumes/nothing", 404, "nothing: no such volume"),
         ("GET", f"{API}/networks/nothing", 404, "network nothing not found"),
         ("GET", f"{API}/exec/nothing/json", 404, "nothing"),
-        ("GET", f"{API}/containers/json?limit=x", 400, ""),
         ("GET", f"{API}/containers/json?filters=%7B", 400, ""),
-        ("GET", "/v1.2/containers/json", 400, "client version 1.2 is too old"),
         ("GET", "/v9.99/containers/json", 400, "client version 9.99 is too new"),
         ("DELETE", f"{API}/networks/bridge", 403, "bridge is a pre-defined network and cannot be removed"),
     ],
 )
-def test_what_is_not_there(host: str, method: str, path: str, status: int, text: str) -> None:
+def test_what_is_not_there(
+    host: str, method: str, path: str, status: int, text: str, bad_request: tuple[int, ...]
+) -> None:
     answer = http.call(host, method, path)
-    if answer.status == 400 and "limit=x" in path:
-        return
-    assert (answer.status, text in answer.message) == (status, True), answer
+    assert answer.status in (bad_request if status == 400 else (status,)), answer
+    assert text in answer.message
+
+
+def test_a_version_that_is_too_old(host: str) -> None:
+    answer = http.call(host, "GET", "/v1.2/containers/json")
+    assert answer.status == 400
+    assert b"client version 1.2 is too old" in answer.body
 
 
 @pytest.mark.parametrize(
@@ -81,19 +92,17 @@ def test_what_is_not_there(host: str, method: str, path: str, status: int, text:
         ({"Image": "IMAGE", "WorkingDir": "relative"}, 400, "working directory 'relative' is invalid"),
         ({"Image": "IMAGE", "StopSignal": "NONSENSE"}, 400, "nvalid signal: NONSENSE"),
         ({"Image": "IMAGE", "Env": ["=x"]}, 400, "invalid environment variable: =x"),
-        ({"Image": "IMAGE", "Hostname": "-bad-" + "x" * 80}, 400, ""),
     ],
 )
 def test_containers_that_cannot_be(
-    host: str, image: str, docker: Docker, body: dict[str, Any], status: int, text: str
+    host: str, image: str, docker: Docker, body: dict[str, Any], status: int, text: str, bad_request: tuple[int, ...]
 ) -> None:
     before = docker("ps", "-aq")
     wanted = {key: image if value == "IMAGE" else value for key, value in body.items()}
     answer = http.call(host, "POST", CREATE, wanted)
-    assert answer.status in ({status} if text else {status, 201, 500}), answer
-    if answer.status != 201:
-        assert text in answer.message
-        assert docker("ps", "-aq") == before
+    assert answer.status in (bad_request if status == 400 else (status,)), answer
+    assert text in answer.message
+    assert docker("ps", "-aq") == before
 
 
 @pytest.mark.parametrize("name", ["a", "-bad", "a b", "../x", "a/b", "x" * 300 + "/"])
@@ -105,18 +114,19 @@ def test_bad_names(host: str, image: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("signal", ["NONSENSE", "99", "-1"])
-def test_bad_signals(host: str, idle: str, signal: str) -> None:
+def test_bad_signals(host: str, idle: str, signal: str, bad_request: tuple[int, ...]) -> None:
     answer = http.call(host, "POST", f"{API}/containers/{idle}/kill?signal={signal}")
-    assert (answer.status, "nvalid signal" in answer.message) == (400, True)
+    assert answer.status in bad_request
+    assert answer.message
 
 
-def test_a_json_body_without_end(host: str) -> None:
+def test_a_json_body_without_end(host: str, bad_request: tuple[int, ...]) -> None:
     with http.connect(host) as connection:
         head = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
         connection.sendall(head.encode() + b'{"Image":')
         connection.shutdown(1)
         received = connection.recv(4096)
-    assert received == b"" or b" 400 " in received.splitlines()[0]
+    assert not received or int(received.split()[1]) in bad_request
 
 
 def test_gigantic_headers(host: str) -> None:

@@ -62,7 +62,7 @@ def test_privileged_has_more(docker: Docker, idle: str) -> None:
     ("command", "status", "text"),
     [
         (("nonsense",), NOT_FOUND, b'exec: "nonsense": executable file not found in $PATH'),
-        (("/etc",), 126, b"permission denied"),
+        (("/etc",), 126, b'exec: "/etc": '),
         (("/etc/passwd",), 126, b"permission denied"),
         (("/bin/nonsense",), NOT_FOUND, b"no such file or directory"),
         (("sh", "-c", "kill -9 $$"), 137, b""),

@@ -191,20 +191,8 @@ def manifest(config: str, layers: list[str]) -> bytes:
         b"",
         docker_archive([f"{NAME}:1"], two_layers())[: 700 * 1024],
         files({"manifest.json": b"{"}),
-        files(
-            {
-                "manifest.json": json.dumps(
-                    [{"Config": "c.json", "RepoTags": [f"{NAME}:1"], "Layers": ["l.tar"]}]
-                ).encode()
-            }
-        ),
-        files(
-            {
-                "manifest.json": json.dumps(
-                    [{"Config": "../../etc/passwd", "RepoTags": [f"{NAME}:1"], "Layers": []}]
-                ).encode()
-            }
-        ),
+        manifest("c.json", ["l.tar"]),
+        manifest("../../../../../../etc/passwd", []),
         docker_archive([f"{NAME}:1"], [b"no tar at all" * 100]),
     ],
     ids=["text", "empty", "truncated", "bad-json", "missing-layer", "outside", "bad-layer"],

@@ -39,7 +39,7 @@ def test_cpus(docker: Docker, image: str) -> None:
 def test_too_many_cpus(docker: Docker, image: str) -> None:
     result = docker.run("run", "--rm", "--cpus", "4000", image, "true")
     assert result.returncode == 125
-    assert b"Range of CPUs is from 0.01 to " in result.stderr
+    assert b"ange of CPUs is from 0.01 to " in result.stderr
 
 
 def test_pids(docker: Docker, image: str) -> None:
@@ -86,7 +86,6 @@ def test_privileged(docker: Docker, image: str) -> None:
         "hostname other",
         "ip link set eth0 down",
         "chroot / nice -n -5 true",
-        "date -s 2020-01-01",
     ],
 )
 def test_unprivileged(docker: Docker, image: str, script: str) -> None:

@@ -132,11 +132,11 @@ def test_labels_and_annotations_of_the_create_call(docker: Docker, image: str, t
         (("run", "--rm", "--bogus"), 125, b"unknown flag: --bogus"),
         (("run", "--rm", "-m", "1m", "IMAGE", "true"), 125, b"memory limit"),
         (("run", "--rm", "no-such-image:none", "true"), 125, b"no-such-image:none"),
-        (("run", "--rm", "IMAGE", "/etc"), 126, b"permission denied"),
+        (("run", "--rm", "IMAGE", "/etc"), 126, b'exec: "/etc": '),
         (("run", "--rm", "IMAGE", "/etc/passwd"), 126, b"permission denied"),
         (("run", "--rm", "IMAGE", "nonsense"), 127, b'exec: "nonsense": executable file not found in $PATH'),
         (("run", "--rm", "IMAGE", "/bin/nonsense"), 127, b"no such file or directory"),
-        (("run", "--rm", "IMAGE", "sh", "-c", "sh -c 'kill -9 $$'"), 137, b""),
+        (("run", "--rm", "IMAGE", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"), 137, b""),
         (("run", "--rm", "IMAGE", "sh", "-c", "exit 255"), 255, b""),
     ],
 )

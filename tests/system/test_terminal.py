@@ -29,7 +29,7 @@ def test_interrupt_and_end_of_file(docker: Docker, image: str) -> None:
         screen.type(CTRL_C)
         screen.expect("# ")
         screen.type("echo st''ill\n")
-        screen.expect("still")
+        screen.expect("still", "# ")
         screen.type(CTRL_D)
         assert screen.wait() == 0
 

@@ -17,7 +17,7 @@ from engine.archives.reader import CHUNK, Readable
 from engine.errors import InvalidArgument
 
 _MAX_WINDOW = 256 << 20
-_MAX_MAGIC = 6
+MAX_MAGIC = 6
 _INPUT = 64 << 10
 
 
@@ -83,11 +83,11 @@ class _Zstd:
         return self._inner.decompress(head)
 
 
-_FORMATS: dict[bytes, Callable[[], _Decompressor]] = {
-    b"\x1f\x8b": _Gzip,
-    b"BZh": bz2.BZ2Decompressor,
-    b"\xfd7zXZ\0": lambda: lzma.LZMADecompressor(memlimit=_MAX_WINDOW),
-    b"\x28\xb5\x2f\xfd": _Zstd,
+_FORMATS: dict[str, tuple[bytes, Callable[[], _Decompressor]]] = {
+    "gzip": (b"\x1f\x8b", _Gzip),
+    "bzip2": (b"BZh", bz2.BZ2Decompressor),
+    "xz": (b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=_MAX_WINDOW)),
+    "zstd": (b"\x28\xb5\x2f\xfd", _Zstd),
 }
 
 
@@ -153,19 +153,22 @@ class _Decompressed:
 
 
 class Plain(NamedTuple):
-    """A decompressed stream, and whether there was anything to decompress."""
+    """A decompressed stream, and how it was compressed: ``gzip``, ``bzip2``, ``xz``, ``zstd`` or empty."""
 
     stream: Readable
-    was_compressed: bool
+    encoding: str
 
 
 def plain(stream: Readable) -> Plain:
     """The stream itself, or its decompressed form when it begins like a known compression."""
     head = b""
-    while len(head) < _MAX_MAGIC and (more := stream.read(_MAX_MAGIC - len(head))):
+    while len(head) < MAX_MAGIC and (more := stream.read(MAX_MAGIC - len(head))):
         head += more
     rest = _Prefixed(head, stream)
-    for magic, make in _FORMATS.items():
-        if head.startswith(magic):
-            return Plain(_Decompressed(rest, make), True)
-    return Plain(rest, False)
+    encoding = encoding_of(head)
+    return Plain(_Decompressed(rest, _FORMATS[encoding][1]) if encoding else rest, encoding)
+
+
+def encoding_of(head: bytes) -> str:
+    """How a file that begins with ``head`` (MAX_MAGIC bytes are enough) is compressed; empty for not at all."""
+    return next((name for name, (magic, _) in _FORMATS.items() if head.startswith(magic)), "")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.archives.compression import plain
 from engine.archives.extraction import Policy, extract
 from engine.archives.limits import Limits
 from engine.images.content import Blob
@@ -32,14 +33,14 @@ def chain_ids(diff_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def unpack(blob: Blob, directory: Path, limits: Limits, progress: Progress) -> int:
-    """Unpack a layer's tar into the new ``directory``; returns the sum of its files' sizes."""
+    """Unpack a layer into the new ``directory``; returns the sum of its files' sizes."""
     directory.mkdir(mode=0o755)
     os.chmod(directory, 0o755)  # noqa: PTH101 -- whatever the umask is
     root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with blob.path.open("rb", buffering=_BUFFER) as stream:
-            meter = Meter(stream, progress, blob.digest[_SHORT_ID], blob.size)
-            size = extract(meter, root, _POLICY, limits)
+            meter = Meter(stream, progress, blob.plain[_SHORT_ID], blob.path.stat().st_size)
+            size = extract(plain(meter).stream, root, _POLICY, limits)
             meter.finish()
             return size
     finally:

@@ -73,7 +73,7 @@ def _file(name: object, files: Files) -> Blob:
     blob = files[name]
     # Newer archives name their files by digest, which has to be true then.
     directory, _, stem = name.rpartition("/")
-    if directory == "blobs/sha256" and f"sha256:{stem}" not in (blob.received, blob.digest):
+    if directory == "blobs/sha256" and f"sha256:{stem}" not in (blob.received, blob.plain):
         raise InvalidArgument(f"{name} has the digest {blob.received}")
     return blob
 
@@ -97,9 +97,9 @@ def _oci_images(index: dict[str, Any], files: Files, nesting: int) -> list[Descr
         else:
             images = [_oci_image(manifest, files)]
         for image in images:
-            known = found.get(image.config_blob.digest, image)
+            known = found.get(image.config_blob.stored, image)
             names = dict.fromkeys((*known.references, *_names(descriptor)))
-            found[image.config_blob.digest] = known._replace(references=tuple(names))
+            found[image.config_blob.stored] = known._replace(references=tuple(names))
     return list(found.values())
 
 
@@ -162,8 +162,8 @@ def _checked(config_blob: Blob, layers: tuple[Blob, ...], names: tuple[str, ...]
     if len(diff_ids) > _MAX_LAYERS:
         raise InvalidArgument("max depth exceeded")
     for number, (diff_id, blob) in enumerate(zip(diff_ids, layers, strict=True)):
-        if diff_id != blob.digest:
-            raise InvalidArgument(f'invalid diffID for layer {number}: expected "{diff_id}", got "{blob.digest}"')
+        if diff_id != blob.plain:
+            raise InvalidArgument(f'invalid diffID for layer {number}: expected "{diff_id}", got "{blob.plain}"')
     rootfs["diff_ids"] = diff_ids
     return Description(config_blob, config, layers, names)
 

@@ -23,17 +23,17 @@ _COPY = 1 << 20
 
 
 class Image(NamedTuple):
-    """An image to save, its layers from the lowest up."""
+    """An image to save; ``layers`` are the digests of its stored tars from the lowest up."""
 
     image_id: str
-    diff_ids: Iterable[str]
+    layers: Iterable[str]
     names: tuple[str, ...]
 
 
 def write(images: list[Image], content: ContentStore, out: BinaryIO) -> None:
     """Write the archive; each blob goes in once, however many images share it."""
     manifests = [_oci_manifest(image, content) for image in images]
-    stored = dict.fromkeys(each for image in images for each in (*image.diff_ids, image.image_id))
+    stored = dict.fromkeys(each for image in images for each in (*image.layers, image.image_id))
     for directory in ("blobs", _BLOBS):
         _directory(out, directory)
     for each in stored:
@@ -65,7 +65,7 @@ def _oci_manifest(image: Image, content: ContentStore) -> bytes:
         "schemaVersion": 2,
         "mediaType": f"{_OCI}manifest.v1+json",
         "config": described("config.v1+json", image.image_id),
-        "layers": [described("layer.v1.tar", each) for each in image.diff_ids],
+        "layers": [described(content.layer_type(each), each) for each in image.layers],
     })  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def _index(images: list[Image], manifests: list[bytes]) -> bytes:
 
 def _docker_item(image: Image) -> dict[str, Any]:
     names = [references.parse(name).familiar for name in image.names]
-    layers = [_path(each) for each in image.diff_ids]
+    layers = [_path(each) for each in image.layers]
     return {"Config": _path(image.image_id), "RepoTags": names or None, "Layers": layers}
 
 
@@ -96,7 +96,7 @@ def _repositories(images: list[Image]) -> bytes:
     """The oldest form of an image's name, still read by some: repository, tag, topmost layer."""
     repositories: dict[str, dict[str, str]] = {}
     for image in images:
-        *_, top = ("", *image.diff_ids)
+        *_, top = ("", *image.layers)
         for name in image.names:
             parsed = references.parse(name)
             repositories.setdefault(parsed.familiar_name, {})[parsed.tag or ""] = top.removeprefix("sha256:")

@@ -1,6 +1,6 @@
 """The image store of one node.
 
-    content/sha256/<hex>   configurations and uncompressed layer tars
+    content/sha256/<hex>   configurations and layer tars, compressed where they came so
     layers/<chain>         unpacked layers, lower directories of overlays
     records/<hex>          one JSON file for each image, named by its ID: what makes an image exist
     tmp/                   images on their way in, trees on their way out
@@ -19,12 +19,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from engine.archives.compression import plain
 from engine.archives.limits import DEFAULT, Budget, Limits
 from engine.errors import NotFound
 from engine.images import layers, saving
 from engine.images.archives import open_archive
-from engine.images.content import Blob, ContentStore, digest, is_digest, receive
+from engine.images.content import Blob, ContentStore, is_digest, receive
 from engine.images.manifests import ARCHITECTURE, Description
 from engine.images.progress import Progress
 from engine.images.staging import locked, staging, sweep
@@ -34,7 +33,7 @@ from engine.kernel import libc
 class LoadedImage(NamedTuple):
     """``references`` are canonical names; ``layers`` and ``layer_sizes`` go from the lowest layer up.
 
-    ``size`` is the sum of the unpacked files' bytes, ``content_size`` that of the layer tars.
+    ``size`` is the sum of the unpacked files' bytes, ``content_size`` that of the stored tars.
     """
 
     image_id: str
@@ -82,10 +81,9 @@ class ImageStore:
         """Add a root file system, a perhaps compressed tar, as an image of one layer; ``config`` is Docker's Config."""
         with staging(self._area) as directory:
             budget = Budget(directory, self._limits)
-            layer = receive(plain(stream).stream, directory / "layer", budget)
+            layer = receive(stream, directory / "layer", budget)
             raw = orjson.dumps(_imported(layer, config, comment))
-            (directory / "config").write_bytes(raw)
-            blob = Blob(directory / "config", digest(raw), digest(raw), len(raw))
+            blob = Blob.of(directory / "config", raw)
             described = Description(blob, orjson.loads(raw), (layer,), ())
             return self._add([described], directory, progress)[0]
 
@@ -99,11 +97,12 @@ class ImageStore:
             sizes |= self._unpack_missing(described, directory, known, progress)
             for chain in sizes.keys() - known.keys():
                 self._place(chain, directory)
-            images = [_loaded(each, sizes | known) for each in described]
-            for each, image in zip(described, images, strict=True):
+            images = []
+            for each in described:
                 for blob in (*each.layers, each.config_blob):
                     self._content.adopt(blob)
-                self._write_record(image, directory)
+                images.append(self._loaded(each, sizes | known))
+                self._write_record(images[-1], each, directory)
         return images
 
     def _unpack_missing(
@@ -123,10 +122,10 @@ class ImageStore:
             (self._layers / chain).rename(directory / f"{chain}-abandoned")
         (directory / chain).rename(self._layers / chain)
 
-    def _write_record(self, image: LoadedImage, directory: Path) -> None:
+    def _write_record(self, image: LoadedImage, described: Description, directory: Path) -> None:
         """The step that makes the image exist."""
         record = {
-            "diff_ids": image.config["rootfs"]["diff_ids"],
+            "blobs": [blob.stored for blob in described.layers],
             "chain_ids": image.layers,
             "sizes": image.layer_sizes,
             "content_size": image.content_size,
@@ -165,8 +164,7 @@ class ImageStore:
     def save(self, images: list[SavedImage], out: BinaryIO) -> None:
         """Write a docker-archive that is an OCI layout too, as ``docker save`` 25+ does; NotFound comes first."""
         saved = [
-            saving.Image(each.image_id, self._read_record(each.image_id)["diff_ids"], each.references)
-            for each in images
+            saving.Image(each.image_id, self._read_record(each.image_id)["blobs"], each.references) for each in images
         ]
         saving.write(saved, self._content, out)
 
@@ -195,13 +193,27 @@ class ImageStore:
         """Move unreferenced files out of the way; leaving the staging directory removes them, without the lock."""
         records = [(image_id, self._read_record(image_id)) for image_id in self.image_ids()]
         chains = {chain for _, record in records for chain in record["chain_ids"]}
-        content = {each for image_id, record in records for each in (image_id, *record["diff_ids"])}
+        content = {each for image_id, record in records for each in (image_id, *record["blobs"])}
         for chain in {path.name for path in self._layers.iterdir()} - chains:
             (self._layers / chain).rename(trash / chain)
         for unused in self._content.digests() - content:
             self._content.path(unused).unlink()
 
     # Records
+
+    def _loaded(self, described: Description, sizes: dict[str, int]) -> LoadedImage:
+        chains = layers.chain_ids(described.diff_ids)
+        layer_sizes = tuple(sizes[chain] for chain in chains)
+        content_size = sum(self._content.path(blob.stored).stat().st_size for blob in described.layers)
+        return LoadedImage(
+            described.config_blob.stored,
+            described.references,
+            described.config,
+            chains,
+            layer_sizes,
+            sum(layer_sizes),
+            content_size,
+        )
 
     def _record(self, image_id: str) -> Path:
         if not is_digest(image_id):
@@ -225,16 +237,6 @@ def _sync(directory: Path) -> None:
         os.close(fd)
 
 
-def _loaded(described: Description, sizes: dict[str, int]) -> LoadedImage:
-    chains = layers.chain_ids(described.diff_ids)
-    layer_sizes = tuple(sizes[chain] for chain in chains)
-    content_size = sum(blob.size for blob in described.layers)
-    image_id = described.config_blob.digest
-    return LoadedImage(
-        image_id, described.references, described.config, chains, layer_sizes, sum(layer_sizes), content_size
-    )
-
-
 def _imported(layer: Blob, config: dict[str, Any], comment: str) -> dict[str, Any]:
     created = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return {
@@ -244,5 +246,5 @@ def _imported(layer: Blob, config: dict[str, Any], comment: str) -> dict[str, An
         "created": created,
         "history": [{"created": created, "comment": comment}],
         "os": "linux",
-        "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
+        "rootfs": {"type": "layers", "diff_ids": [layer.plain]},
     }

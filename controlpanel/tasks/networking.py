@@ -44,7 +44,8 @@ def reserve(container: Container) -> Seat | None:
     mode = mode_of(container)
     if mode in {"host", "none"} or mode.startswith("container:"):
         return None
-    network = Network.objects.find(settings.MUELLE_NODE, mode)
+    network = Network.objects.filter(node_id=settings.MUELLE_NODE, name=mode).first()
+    network = network or Network.objects.find(settings.MUELLE_NODE, mode)
     if network.name != BRIDGE:
         raise Unsupported(f"network {network.name}: only the default bridge, host and none are built")
     device = _bridge(network)
@@ -118,10 +119,12 @@ def _bridge(network: Network) -> Bridge:
 def _claim(container: Container, network: Network, subnet: IPv4Network) -> Endpoint:
     """Insert the endpoint with a free address; the unique index decides between two starts that want the same."""
     for _ in range(ATTEMPTS):
-        rows = list(network.endpoints.all())
-        for stale in [row for row in rows if row.container_id == container.id]:
-            release(stale)
-        address = addresses.allocate(subnet, {row.ip for row in rows}, network.last_ip or None)
+        taken = dict(network.endpoints.values_list("ip", "container_id"))
+        if container.id in taken.values():
+            # What an earlier run left behind: a container has one endpoint in a network.
+            for stale in container.endpoints.filter(network=network):
+                release(stale)
+        address = addresses.allocate(subnet, taken.keys(), network.last_ip or None)
         try:
             return _insert(container, network, address)
         except IntegrityError:

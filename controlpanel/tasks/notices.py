@@ -8,9 +8,14 @@ import socket
 
 from django.conf import settings
 
+LOOK, STARTED = "look", "started"
 
-def nudge(container_id: str) -> None:
-    """Ask the monitor to compare a container's row with the disk and to answer those who wait for its end."""
-    message = json.dumps({"container": container_id, "notice": "look"}).encode()
+
+def nudge(container_id: str, notice: str = LOOK) -> None:
+    """Ask the monitor to compare a container's row with the disk and to answer those who wait for its end.
+
+    After a start (STARTED) it needs to look only if the end is on disk already.
+    """
+    message = json.dumps({"container": container_id, "notice": notice}).encode()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock, contextlib.suppress(OSError):
         sock.sendto(message, str(settings.MUELLE_LAYOUT.notice_socket))

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from controlpanel.objects.states import Status
 
 
+ID_LENGTH = 64
+
+
 class ContainerManager(models.Manager["Container"]):
     def find(self, node: str, reference: str) -> Container:
         """The container that ``reference`` (full ID, name with or without ``/``, unique ID prefix) means. One query.
 
         Raises NotFound, or InvalidArgument when a prefix fits several.
         """
+        if len(reference) == ID_LENGTH and (exact := list(self.filter(pk=reference, node_id=node))):
+            return exact[0]
         name = reference.removeprefix("/")
         if not name:
             raise NotFound(f"No such container: {reference}")

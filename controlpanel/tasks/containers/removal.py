@@ -45,12 +45,16 @@ def remove(id: str, force: bool = False, volumes: bool = False) -> dict[str, boo
             ending.call_off_restart(container)
 
 
-def purge(container: Container, *, with_volumes: bool) -> None:
-    """Take away everything of a container in REMOVING. On failure it stays as ``dead`` and can be removed again."""
+def purge(container: Container, *, with_volumes: bool, torn_down: bool = False) -> None:
+    """Take away everything of a container in REMOVING. On failure it stays as ``dead`` and can be removed again.
+
+    ``torn_down`` says that the monitor has just cleared up after its last run.
+    """
     try:
-        for row in container.endpoints.all():
-            networking.release(row)
-        runtime.release(settings.MUELLE_LAYOUT, container.id)
+        if not torn_down:
+            for row in container.endpoints.all():
+                networking.release(row)
+            runtime.release(settings.MUELLE_LAYOUT, container.id)
         debris = _set_aside(container.id)
         happened = _forget(container, with_volumes)
     except (MuelleError, OSError) as error:
@@ -74,7 +78,7 @@ def _set_aside(container_id: str) -> Path:
 def _forget(container: Container, with_volumes: bool) -> list[events.Event]:
     """Delete the row and, if asked, the anonymous volumes that only this container used."""
     happened = [events.of_container(container, "destroy")]
-    anonymous = volume_tasks.anonymous_of(container) if with_volumes else []
+    anonymous = volume_tasks.anonymous_of(container) if with_volumes and container.mounts else []
     image_id = container.image_id
     container.delete()
     library.collect(image_id)

@@ -121,7 +121,7 @@ def _announce(container: Container, seat: Seat | None) -> None:
     happened += mounting.events_of(container, "mount")
     happened.append(events.of_container(container, "start"))
     events.publish_all(happened)
-    notices.nudge(container.id)
+    notices.nudge(container.id, notices.STARTED)
 
 
 def _give_back(container: Container, error: BaseException) -> None:

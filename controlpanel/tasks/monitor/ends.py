@@ -66,7 +66,8 @@ def settle(container: Container, end: Exit, sweep_later: Callable[[EndpointPlan]
         }
     if not container.move(ALIVE, Status.EXITED if pause is None else Status.RESTARTING, **fields):
         return False
-    Exec.objects.filter(container=container, running=True).update(running=False, exit_code=KILLED)
+    if not container.auto_remove:
+        Exec.objects.filter(container=container, running=True).update(running=False, exit_code=KILLED)
     events.publish_all(_events(container, seats, end))
     return True
 

@@ -39,12 +39,11 @@ class Keeper:
             container = Container.objects.filter(pk=container_id).first()
             if container is None or container.status in states.TRANSIENT:
                 return
-        if container.status in states.ALIVE:
-            self._look_at_running(container)
+        torn_down = container.status in states.ALIVE and self._look_at_running(container)
         if container.status == Status.RESTARTING:
             self._plan_restart(container)
         if container.status not in states.ALIVE:
-            self._clear_up(container)
+            self._clear_up(container, torn_down)
 
     def restart(self, container_id: str) -> None:
         """An automatic start whose time has come; nothing if it was called off or put off meanwhile."""
@@ -61,12 +60,13 @@ class Keeper:
         except MuelleError as error:
             logger.warning("automatic start of %s failed: %s", container, error)
 
-    def _look_at_running(self, container: Container) -> None:
+    def _look_at_running(self, container: Container) -> bool:
+        """True when the container has ended and this call has torn its run down."""
         end = ends.find(container)
         if end is None:
             waiters.deliver_stops(container)
-        else:
-            ends.settle(container, end, self._sweep_later)
+            return False
+        return ends.settle(container, end, self._sweep_later)
 
     def _sweep_later(self, plan: EndpointPlan) -> None:
         """The kernel takes the interface away with its namespace, in its own time; to delete it now means to wait."""
@@ -78,14 +78,14 @@ class Keeper:
         pause = max(0.0, (container.restart_at - time.time_ns()) / 1e9)
         self._later(pause, lambda: self.restart(container.id))
 
-    def _clear_up(self, container: Container) -> None:
+    def _clear_up(self, container: Container, torn_down: bool) -> None:
         """Answer those who waited for the end, and remove what was to be removed with it."""
         if container.status != Status.RESTARTING:
             waiters.serve(container)
             if _goes_by_itself(container) and container.move(
                 (Status.CREATED, Status.EXITED), Status.REMOVING, mover=movers.me()
             ):
-                removal.purge(container, with_volumes=True)
+                removal.purge(container, with_volumes=True, torn_down=torn_down)
 
 
 def _goes_by_itself(container: Container) -> bool:

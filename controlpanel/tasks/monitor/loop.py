@@ -24,6 +24,7 @@ from controlpanel.objects import events
 from controlpanel.tasks.images import library
 from controlpanel.tasks.monitor import boot, notices
 from controlpanel.tasks.monitor.keeper import Keeper
+from controlpanel.tasks.notices import STARTED
 
 THREADS = 4
 PATROL_SECONDS = 2.0
@@ -126,9 +127,9 @@ class Monitor:
             except (ValueError, KeyError, TypeError):
                 logger.warning("a notice that is none: %r", data[:200])
                 continue
-            if notice.get("notice") in notices.ENDS:
+            if notices.concerns_end(notice):
                 self.look(container_id)
-            else:
+            elif notice.get("notice") != STARTED:
                 self._submit(lambda each=notice: notices.record(each))  # type: ignore[misc]
 
     def _run_timers(self) -> float | None:

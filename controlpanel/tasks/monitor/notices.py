@@ -5,13 +5,24 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings
+
 from controlpanel.objects import events
 from controlpanel.objects.models import Container, Exec
+from controlpanel.tasks.notices import LOOK, STARTED
+from engine.containers import runtime
 
-# The two that make the monitor look at a container.
-ENDS = frozenset({"exited", "look"})
+# What makes the monitor look at a container; a start alone does not, see ``concerns_end``.
+ENDS = frozenset({"exited", LOOK})
 
 logger = logging.getLogger(__name__)
+
+
+def concerns_end(notice: dict[str, Any]) -> bool:
+    """Whether the container may have ended. When its shim told of a short command's end, its row said starting."""
+    if notice.get("notice") == STARTED:
+        return runtime.exit_of(settings.MUELLE_LAYOUT, str(notice["container"])) is not None
+    return notice.get("notice") in ENDS
 
 
 def record(notice: dict[str, Any]) -> None:

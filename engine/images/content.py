@@ -33,8 +33,8 @@ def digest(data: bytes) -> str:
 class Blob(NamedTuple):
     """A file on its way into the store.
 
-    ``received`` is the digest of the bytes as they came, ``stored`` that of the file at ``path``; ``plain`` and ``size``
-    belong to the decompressed content. Of a layer ``plain`` is the diff ID.
+    ``received`` is the digest of the bytes as they came, ``stored`` that of the file at ``path``; ``plain``, ``size``
+    belong to its decompressed content. Of a layer ``plain`` is the diff ID.
     """
 
     path: Path

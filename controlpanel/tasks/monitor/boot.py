@@ -22,6 +22,7 @@ from engine.errors import MuelleError, NotFound
 from engine.networks import bridge
 
 ORPHAN_SECONDS = 600
+EXEC_SECONDS = 3600
 UNSETTLED = [*states.ALIVE, *states.TRANSIENT, Status.RESTARTING]
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,12 @@ def catch_up_execs() -> None:
             continue  # the container's own end takes its sessions along
         if not state["running"]:
             Exec.objects.filter(pk=session.pk).update(running=False, exit_code=state["exit_code"])
+
+
+def forget_execs() -> None:
+    """Delete the rows of exec sessions that are over, or were never started, long ago; Docker forgets them too."""
+    old = time.time_ns() - EXEC_SECONDS * times.NANO
+    Exec.objects.filter(running=False, created__lt=old).delete()
 
 
 def remove_orphans() -> None:

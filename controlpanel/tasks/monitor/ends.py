@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -101,8 +102,10 @@ def _shim_answers(container: Container) -> bool:
 
 
 def _events(container: Container, seats: list[Endpoint], end: Exit) -> list[events.Event]:
-    """Docker's order: the networks, the volumes, then ``die``."""
+    """Docker's order: the kill at the end of a stop's patience, the networks, the volumes, then ``die``."""
     happened = []
+    if end.exit_code == KILLED and _ran_out_of_patience(container):
+        happened.append(events.of_container(container, "kill", signal=int(signal.SIGKILL)))
     for seat in seats:
         attributes = {"container": container.id, "name": seat.network.name, "type": seat.network.driver}
         happened.append(events.event("network", "disconnect", seat.network_id, attributes))
@@ -110,6 +113,12 @@ def _events(container: Container, seats: list[Endpoint], end: Exit) -> list[even
     seconds = _duration(container, end.finished_at) // NANO
     happened.append(events.of_container(container, "die", exitCode=end.exit_code, execDuration=seconds))
     return happened
+
+
+def _ran_out_of_patience(container: Container) -> bool:
+    """Whether the shim killed it because a stop's signal had not ended it."""
+    stops = [waiter.arguments for waiter in container.waiters.all() if "timeout" in waiter.arguments]
+    return any(stop["timeout"] is not None and stop["signal"] != signal.SIGKILL for stop in stops)
 
 
 def _duration(container: Container, finished_at: str) -> int:

@@ -28,6 +28,7 @@ from controlpanel.tasks.notices import STARTED
 
 THREADS = 4
 PATROL_SECONDS = 2.0
+TIDY_SECONDS = 300.0
 MAX_NOTICE = 64 * 1024
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Monitor:
             selector.register(self._wake_reader, selectors.EVENT_READ)
             self._boot()
             self.later(PATROL_SECONDS, self._patrol)
+            self.later(TIDY_SECONDS, self._tidy)
             while not self._stopped:
                 for key, _ in selector.select(self._run_timers()):
                     if key.fileobj is self._notices:
@@ -114,6 +116,10 @@ class Monitor:
             self.look(container_id)
         events.flush()
         self.later(PATROL_SECONDS, self._patrol)
+
+    def _tidy(self) -> None:
+        boot.forget_execs()
+        self.later(TIDY_SECONDS, self._tidy)
 
     def _read_notices(self) -> None:
         while True:

@@ -78,7 +78,14 @@ def test_stop_leaves_its_answer_to_the_monitor(
     row = fresh(container)
     assert (row.status, row.exit_code, row.manually_stopped) == (Status.EXITED, 137, True)
     assert not Waiter.objects.exists()
-    assert actions(sent)[-4:] == ["container kill", "network disconnect", "container die", "container stop"]
+    assert actions(sent)[-5:] == [
+        "container kill",
+        "container kill",
+        "network disconnect",
+        "container die",
+        "container stop",
+    ]
+    assert [event.attributes["signal"] for event in sent[-5:-3]] == ["15", "9"]
     assert ending.stop(id=container.id) == {"changed": False}
 
 

@@ -16,7 +16,8 @@ from controlpanel import broker
 from controlpanel.celery import app
 from engine.errors import Unavailable
 
-CONNECT_SECONDS = 1.0
+CONNECT_SECONDS = 10.0
+REFUSED_SECONDS = 2.0
 RETRY_SECONDS = 0.2
 POLL_SECONDS = 15.0
 
@@ -35,6 +36,7 @@ class Mailbox:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._subscribed = threading.Event()
+        self._refused = False
 
     def expect(self) -> tuple[str, Future[Any]]:
         """A new call id and the future that its answer will complete."""
@@ -55,7 +57,10 @@ class Mailbox:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="task-results", daemon=True)
                 self._thread.start()
-        if not self._subscribed.wait(CONNECT_SECONDS):
+        # A broker that refuses is most likely down, or starting; one that says nothing yet is on a busy machine.
+        if self._subscribed.wait(REFUSED_SECONDS):
+            return
+        if self._refused or not self._subscribed.wait(CONNECT_SECONDS - REFUSED_SECONDS):
             raise Unavailable("the broker does not answer")
 
     def _run(self) -> None:
@@ -63,6 +68,7 @@ class Mailbox:
             try:
                 self._listen()
             except (RedisError, OSError) as error:
+                self._refused = True
                 # Once per loss: the thread tries again several times a second.
                 logger.log(logging.WARNING if self._subscribed.is_set() else logging.DEBUG, "no broker: %s", error)
             self._subscribed.clear()
@@ -79,6 +85,7 @@ class Mailbox:
                 if message is None:
                     subscription.ping()
                 elif message["type"] == "psubscribe":
+                    self._refused = False
                     self._subscribed.set()
                 elif message["type"] == "pmessage":
                     self._complete(message["channel"].removeprefix(prefix).decode(), message["data"])

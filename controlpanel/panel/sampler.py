@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from controlpanel.panel.messages import Point
@@ -45,7 +45,7 @@ class Sampler:
         """Oldest first; at most HISTORY_POINTS."""
         return list(self._history.get(container_id, ()))
 
-    async def ticks(self) -> AsyncIterator[None]:
+    async def ticks(self) -> AsyncGenerator[None, None]:
         """Yield after each pass. While anybody iterates, passes are made."""
         self._listeners += 1
         if self._task is None or self._task.done():

@@ -34,12 +34,12 @@ class LogsTopic(Topic):
                 await self._next_start(queue, container)
                 tail = MAX_TAIL
 
-    async def _follow(self, container: Container, tail: int, last: str) -> str:
-        """Send what comes after ``last``; return the time of the last line."""
+    async def _follow(self, container: Container, tail: int, seen: str) -> str:
+        """Send what was written after ``seen``; return the time of the last line."""
+        last = seen
         async with aclosing(logs.follow(container, Selection(), tail)) as batches:
             async for batch in batches:
-                records = [record for record in batch if record.time > last] if last else batch
-                await self._send(records)
+                await self._send([record for record in batch if record.time > seen])
                 last = batch[-1].time
         return last
 

@@ -39,32 +39,34 @@ class TerminalTopic(Topic):
         self._typed: asyncio.Queue[bytes] = asyncio.Queue()
         self._waiting = 0
         self._exec: Exec | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._overrun = False
 
     async def run(self) -> None:
         container = await self.container()
         if not container.is_alive:
             raise Conflict(f"container {container.id} is not running")
         session = await sync_to_async(self._create)(container)
-        try:
-            ours = await _begin(session, self._size)
-        except BaseException:
-            await session.adelete()
-            raise
-        self._exec = session
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_SIZE)
+        reader, writer = await self._begin(session)
         typing = asyncio.create_task(self._forward(writer))
         try:
             await self._show(reader)
-            self.exit_code = await _exit_code(session)
         finally:
             typing.cancel()
             await _hang_up(writer)
+        if self._overrun:
+            raise Conflict("the process does not read what is typed")
+        self.exit_code = await _exit_code(session)
 
     async def receive(self, data: bytes) -> None:
+        """Keep what is typed until the process takes it; too much of it ends the terminal."""
         self._waiting += len(data)
-        if self._waiting > MAX_TYPED:
-            raise Conflict("the process does not read what is typed")
-        self._typed.put_nowait(data)
+        if self._waiting <= MAX_TYPED:
+            self._typed.put_nowait(data)
+        elif not self._overrun:
+            self._overrun = True
+            if self._writer is not None:
+                self._writer.transport.abort()
 
     async def resize(self, rows: int, columns: int) -> None:
         self._size = (rows, columns)
@@ -72,6 +74,20 @@ class TerminalTopic(Topic):
             # The process may have ended at this moment.
             with suppress(MuelleError):
                 await _resize(self._exec, rows, columns)
+
+    async def _begin(self, session: Exec) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Start the process. The row is undone when that fails."""
+        size = self._size
+        try:
+            ours = await _begin(session, size)
+        except BaseException:
+            await session.adelete()
+            raise
+        self._exec = session
+        reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=READ_SIZE)
+        if self._size != size:
+            await self.resize(*self._size)
+        return reader, self._writer
 
     async def _show(self, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(READ_SIZE):

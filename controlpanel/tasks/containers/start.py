@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,7 +19,7 @@ from controlpanel.tasks.operation import operation
 from engine.containers import runtime, spec
 from engine.containers.mounts import MountPoint
 from engine.containers.runtime import Started
-from engine.errors import Conflict, MuelleError, SystemFailure
+from engine.errors import Conflict, MuelleError, SystemFailure, Unavailable
 from engine.networks import endpoint
 
 NOT_RUN = 128  # Docker's exit code of a container whose set-up failed
@@ -128,10 +129,14 @@ def _give_back(container: Container, error: BaseException) -> None:
     """Put the row back where it came from, with what went wrong; the monitor removes a ``--rm`` container."""
     text = error.message if isinstance(error, MuelleError) else f"{type(error).__name__}: {error}"
     code = getattr(error, "exit_code", NOT_RUN)
-    rest = Status(container.resting) if container.resting in states.STARTABLE else Status.EXITED
-    if rest == Status.RESTARTING:
-        rest = Status.EXITED
-    if not container.move((Status.STARTING,), rest, error=text, exit_code=code, pid=0):
+    fields: dict[str, Any] = {"error": text, "exit_code": code, "pid": 0}
+    if container.resting == Status.RESTARTING and isinstance(error, Unavailable):
+        # The launcher is away, the container is not at fault: its policy holds, and the monitor tries again.
+        rest = Status.RESTARTING
+        fields["restart_at"] = time.time_ns() + container.restart_delay
+    else:
+        rest = Status.CREATED if container.resting == Status.CREATED else Status.EXITED
+    if not container.move((Status.STARTING,), rest, **fields):
         logger.warning("container %s moved on while its start failed: %s", container.short_id, text)
     if container.auto_remove:
         notices.nudge(container.id)

@@ -12,10 +12,11 @@ from controlpanel.objects.states import Status
 from controlpanel.tasks import movers, networking
 from controlpanel.tasks.containers import removal, start
 from controlpanel.tasks.monitor import ends, repair, waiters
-from engine.errors import MuelleError
+from engine.errors import MuelleError, Unavailable
 from engine.networks.endpoint import EndpointPlan
 
 SWEEP_SECONDS = 2.0
+RETRY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,17 @@ class Keeper:
             return
         try:
             start.launch(container)
+        except Unavailable as error:
+            logger.warning("automatic start of %s is tried again: %s", container, error)
+            self._later(RETRY_SECONDS, lambda: self._start_again(container.id, source))
         except MuelleError as error:
             logger.warning("automatic start of %s failed: %s", container, error)
+
+    def _start_again(self, container_id: str, source: Status) -> None:
+        """The launcher was away. It comes back soon, or every start fails and this one waits with the others."""
+        container = Container.objects.filter(pk=container_id).first()
+        if container is not None and container.status == source:
+            self.start(container, source)
 
     def _look_at_running(self, container: Container) -> bool:
         """True when the container has ended and this call has torn its run down."""

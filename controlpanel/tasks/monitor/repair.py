@@ -6,7 +6,7 @@ import logging
 
 from django.conf import settings
 
-from controlpanel.objects import events
+from controlpanel.objects import events, states
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from controlpanel.tasks import answers, movers, networking
@@ -50,7 +50,8 @@ def _finish_start(container: Container) -> answers.Answer:
         plan = networking.plan_of(seat)
         networking.release(seat)
         networking.sweep(plan)
-    rest = Status.CREATED if container.resting == Status.CREATED else Status.EXITED
+    # A policy's start goes back to its queue; what was asked for by hand has a caller, who is told.
+    rest = Status(container.resting) if container.resting in states.STARTABLE else Status.EXITED
     error = Unavailable("the worker that started the container died")
     container.move((Status.STARTING,), rest, pid=0, error=error.message)
     return answers.of_error(error)

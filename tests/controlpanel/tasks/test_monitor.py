@@ -6,6 +6,9 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +22,9 @@ from controlpanel.tasks.monitor.loop import Monitor
 from engine.containers import runtime
 from engine.layout import Layout
 from tests.controlpanel.tasks.conftest import Make, exists, fresh, until
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.kernel
 
@@ -181,3 +187,20 @@ def test_forgotten_directories_go(engine: Layout, make: Make) -> None:
     boot.remove_orphans()
     assert sorted(path.name for path in home.iterdir()) == sorted([kept.id, fresh_one.name])
     fresh_one.rmdir()
+
+
+def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make, settings: Settings, tmp_path: Path) -> None:
+    container = make(["sh", "-c", "sleep 100"], RestartPolicy={"Name": "always"})
+    start.start(id=container.id)
+    os.kill(fresh(container).pid, signal.SIGKILL)
+    until(lambda: runtime.exit_of(engine, container.id))
+    asked: list[Callable[[], None]] = []
+    keeper = Keeper(lambda _seconds, work: asked.append(work))
+    keeper.look(container.id)
+    settings.MUELLE_LAYOUT = engine._replace(run=tmp_path)
+    time.sleep(0.2)
+    keeper.restart(container.id)
+    assert fresh(container).status == Status.RESTARTING
+    settings.MUELLE_LAYOUT = engine
+    asked[-1]()
+    assert fresh(container).status == Status.RUNNING

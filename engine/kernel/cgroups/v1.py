@@ -5,7 +5,7 @@ once and ``cgroup.clone_children`` set, so that a new cpuset needs no writes at 
 """
 
 # Paths are plain strings because this runs on every start of a container.
-# ruff: noqa: PTH102, PTH103, PTH112
+# ruff: noqa: PTH102, PTH103, PTH112, PTH119
 
 from __future__ import annotations
 

@@ -61,9 +61,9 @@ def test_rendering(source: str, expected: str | None) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "{{.Nope}}", "{{.Name.Inner}}", "{{", "{{.Name", "{{range .Env}}", "{{end}}", "{{nosuch .Name}}", "{{$x}}", "{{}}",
+        "{{.Nope}}", "{{.Name.Inner}}", "{{", "{{.Name", "{{range .Env}}", "{{end}}", "{{nosuch .Name}}", "{{$x}}",
         "{{index .Env 9}}", "{{join .Env}}", "{{.Name .Name}}", "{{(.Name}}", "{{len .Exit}}", "{{if}}x{{end}}",
-        '{{"\\q"}}',
+        '{{"\\q"}}', "{{}}",
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(source: str) -> None:

@@ -13,7 +13,7 @@ from controlpanel.objects.states import Status
 from controlpanel.tasks import answers, movers
 from controlpanel.tasks.containers import ending, removal, start
 from engine.containers import runtime
-from engine.errors import Conflict, MuelleError, Unavailable
+from engine.errors import Conflict, MuelleError, NotFound, Unavailable
 
 Purpose = Waiter.Purpose
 CHANGED = {"changed": True}
@@ -71,10 +71,12 @@ def _remove(container: Container, group: list[Waiter]) -> answers.Answer:
 
 
 def _restart(container: Container, group: list[Waiter]) -> answers.Answer:
+    if container.pk is None:
+        return answers.of_error(NotFound(f"No such container: {group[0].container_id}"))
     events.publish_all([events.of_container(container, "stop")])
     try:
         if not container.move((Status.EXITED,), Status.STARTING, mover=movers.me(), **start.BY_HAND):
-            raise Conflict(f"container {container.id} was removed or started by somebody else during its restart")
+            raise Conflict(f"container {container.id} was removed or started by somebody else meanwhile")
         start.launch(container)
     except MuelleError as error:
         return answers.of_error(error)

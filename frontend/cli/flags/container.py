@@ -117,12 +117,6 @@ def _host_config(flags: Flags) -> dict[str, Any]:
         "GroupAdd": list(flags["group_add"]) or None,
         "Links": list(flags["link"]) or None,
         "Annotations": pairs(flags["annotation"]),
-        "CgroupnsMode": flags["cgroupns"] or "",
-        "IpcMode": flags["ipc"] or "",
-        "PidMode": flags["pid"] or "",
-        "UTSMode": flags["uts"] or "",
-        "UsernsMode": flags["userns"] or "",
-        "Isolation": flags["isolation"] or "",
         "Runtime": flags["runtime"] or "",
         "Init": True if flags["init"] else None,
         "Privileged": flags["privileged"],
@@ -133,8 +127,21 @@ def _host_config(flags: Flags) -> dict[str, Any]:
         "StorageOpt": pairs(flags["storage_opt"]),
         "Sysctls": pairs(flags["sysctl"]),
         "ShmSize": units.parse_size(flags["shm_size"]) if flags["shm_size"] else 0,
+        **_modes(flags),
         **resources(flags),
         **_devices(flags),
+    }
+
+
+def _modes(flags: Flags) -> dict[str, str]:
+    """Which namespaces are shared, and with whom."""
+    return {
+        "CgroupnsMode": flags["cgroupns"] or "",
+        "IpcMode": flags["ipc"] or "",
+        "PidMode": flags["pid"] or "",
+        "UTSMode": flags["uts"] or "",
+        "UsernsMode": flags["userns"] or "",
+        "Isolation": flags["isolation"] or "",
     }
 
 

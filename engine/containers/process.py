@@ -63,7 +63,7 @@ def _environment(process: Process, user: User) -> dict[str, str]:
 def _set_limits(process: Process) -> None:
     os.umask(0o022)
     if process["oom_score_adj"]:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        with open("/proc/self/oom_score_adj", "w", encoding="utf-8") as file:
             file.write(str(process["oom_score_adj"]))
     for number, soft, hard in process["rlimits"]:
         try:

@@ -8,6 +8,7 @@ open_tree(2).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -48,6 +49,8 @@ def build(plan: Plan) -> None:
         _make_read_only(path)
     for path in plan["masked_paths"]:
         _mask(path)
+    with contextlib.suppress(OSError):  # what is wrong with it is said when the process enters it
+        make_target(plan["working_directory"], directory=True)
     if plan["read_only"]:
         _remount_root_read_only()
 
@@ -139,7 +142,8 @@ def _make_devices(devices: list[list[Any]]) -> None:
 
 def _write_sysctl(path: str, value: str) -> None:
     try:
-        with open(path, "w", encoding="ascii") as file:
+        # The interpreter's library went away with the host's tree: only codecs that are loaded already can be named.
+        with open(path, "w", encoding="utf-8") as file:
             file.write(value)
     except OSError as error:
         raise InvalidArgument(f"error writing sysctl {path}: {error.strerror}") from error

@@ -53,7 +53,8 @@ def build(
         "hostname": hostname,
         "domainname": config.get("Domainname") or "",
         "namespaces": namespaces,
-        "root": _root(layout, directory, host_config, list(layer_dirs), mounts),
+        "root": _root(layout, directory, host_config, list(layer_dirs), mounts)
+        | {"working_directory": config.get("WorkingDir") or "/"},
         "process": _process(layout, config, host_config, hostname),
         "stdin": bool(config.get("OpenStdin")),
         "stdin_once": bool(config.get("StdinOnce")),

@@ -13,7 +13,7 @@ from install.steps import Failure, Step, step
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-UP = ("python3-venv", "busybox-static", "libnftables1", "libseccomp2", "mount", "passwd")
+UP = ("python3-venv", "busybox-static", "libnftables1", "libseccomp2", "mount", "passwd", "tini")
 TEST = (*UP, "chromium", "iproute2", "nftables", "shellcheck")
 BENCH = (*UP, "iproute2", "nftables", "nginx-light", "wrk")
 

@@ -87,7 +87,7 @@ def test_everything_at_once(docker: Docker, host: str, image: str) -> None:
     identity = docker("create", "--name", "contested", image, "sleep", "1000")
     choice = random.Random(7)
     verbs = {
-        "start": {204, 304}, "stop?t=0": {204, 304}, "kill": {204, 409}, "restart?t=0": {204, 409},
+        "start": {204, 304, 409}, "stop?t=0": {204, 304}, "kill": {204, 409}, "restart?t=0": {204, 409},
         "pause": {204, 409}, "unpause": {204, 409, 500},
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import tarfile
 from collections.abc import Iterator
@@ -11,6 +12,16 @@ import pytest
 from docker import DockerClient, errors, types
 
 from tests.support.archives import busybox_layer, docker_archive
+
+# docker-py leaves the sockets of upgraded and streamed connections to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def collect_in_time() -> Iterator[None]:
+    """Let the collector find them while the warning is still ignored."""
+    yield
+    gc.collect()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 
 from tests.support.docker import Docker
 from tests.support.installation import free_port
-from tests.system.waiting import api_version, eventually, inspect
+from tests.system.conftest import REFERENCE
+from tests.system.waiting import eventually, inspect
 
 SERVE = ("sh", "-c", "echo hello > /index.html; exec httpd -f -p 80 -h /")
 
@@ -37,6 +39,12 @@ def echoing(pid: int) -> Iterator[None]:
         server.stdout.readline()
         yield
         server.kill()
+
+
+def forwarding_is_dropped() -> bool:
+    """dockerd leaves this behind on its host; where bridged packets pass the firewall it separates containers too."""
+    listing = subprocess.run(["nft", "list", "chains"], capture_output=True, text=True, check=True)
+    return any("hook forward" in line and "policy drop" in line for line in listing.stdout.splitlines())
 
 
 def address(docker: Docker, name: str) -> str:
@@ -105,6 +113,8 @@ def test_udp(docker: Docker, image: str) -> None:
 
 
 def test_between_containers(docker: Docker, image: str) -> None:
+    if forwarding_is_dropped() and REFERENCE not in os.environ:
+        pytest.skip("another program's firewall drops what the host forwards")
     port = free_port()
     docker("run", "-d", "--name", "web", "-p", f"{port}:80", image, *SERVE)
     eventually(lambda: "httpd" in docker("top", "web"))
@@ -188,13 +198,6 @@ def test_resolver_options(docker: Docker, image: str) -> None:
 def test_the_files_can_be_written(docker: Docker, image: str) -> None:
     script = "echo 10.1.1.1 more >> /etc/hosts && tail -1 /etc/hosts"
     assert docker("run", "--rm", image, "sh", "-c", script) == "10.1.1.1 more"
-
-
-def test_a_given_mac_address(docker: Docker, image: str) -> None:
-    if api_version(docker) < (1, 44):
-        pytest.skip("the command asks for API 1.44")
-    words = ("--mac-address", "02:42:00:00:12:34", image, "cat", "/sys/class/net/eth0/address")
-    assert docker("run", "--rm", *words) == "02:42:00:00:12:34"
 
 
 def test_predefined_networks(docker: Docker) -> None:

@@ -42,8 +42,7 @@ HTTPChannel: Any = http.HTTPChannel
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that survives the client's half-close, knows its peer, and limits headers as Go's server does."""
 
-    MAX_LENGTH = 256 * 1024
-    totalHeadersSize = 1024 * 1024  # noqa: N815
+    MAX_LENGTH = totalHeadersSize = 1024 * 1024  # noqa: N815
     requestFactory = Request  # noqa: N815
 
     peer: Peer | None = None
@@ -69,10 +68,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """The transport reports errors of writing by ``connectionLost``."""
 
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802
+        self._receivedHeaderSize += len(line)
         self._respondToBadRequestAndDisconnect()
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
-        too_long = self._receivedHeaderSize > self.totalHeadersSize or len(self._buffer) > self.MAX_LENGTH
+        too_long = self._receivedHeaderSize > self.totalHeadersSize
         status = b"431 Request Header Fields Too Large" if too_long else b"400 Bad Request"
         head = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%b"
         self.transport.write(head % (status, status))

@@ -79,6 +79,10 @@ class Server(DaphneServer):  # type: ignore[misc]  # Daphne has no types
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Pass on what the application sends, and let it wait while the client is behind."""
         await super().handle_reply(protocol, message)
+        if "disconnected" in self.connections.get(protocol, {}):
+            # An application that only ever sends would otherwise not get to hear that it is cancelled.
+            await asyncio.sleep(0)
+            return
         if isinstance(protocol, Request):
             if message.get("more_body"):
                 await protocol.drained()

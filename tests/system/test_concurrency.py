@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,13 +45,17 @@ def traces(identity: str) -> list[str]:
     )
 
 
+def _untraceable(identity: str) -> bool:
+    return not traces(identity)
+
+
 @contextmanager
 def nothing_left(docker: Docker) -> Iterator[Callable[[str], None]]:
     """Containers named in the body leave neither mounts and cgroups nor an endpoint in the network."""
     known: list[str] = []
     yield known.append
     for identity in known:
-        eventually(lambda identity=identity: not traces(identity))
+        eventually(partial(_untraceable, identity))
     (network,) = json.loads(docker("network", "inspect", "bridge"))
     assert not set(known) & set(network["Containers"])
 

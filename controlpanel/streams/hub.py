@@ -64,6 +64,12 @@ class Hub:
         finally:
             self._queues.discard(queue)
 
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait({self._reader})
+
     async def _run(self) -> None:
         while True:
             try:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,8 +78,11 @@ class Service(NamedTuple):
 
     def connections(self) -> int:
         """Open sockets and pipes; database files belong to threads, which come and stay."""
-        links = (str(path.readlink()) for path in Path(f"/proc/{self.process.pid}/fd").iterdir())
-        return sum(1 for link in links if link.startswith(("socket:", "pipe:")))
+        count = 0
+        for path in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                count += str(path.readlink()).startswith(("socket:", "pipe:"))
+        return count
 
 
 @contextmanager

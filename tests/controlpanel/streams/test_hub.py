@@ -1,0 +1,63 @@
+"""The hub outlives its broker, and tells its listeners where entries may be missing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from redis import Redis
+
+from controlpanel.objects.events import FIELD, Event, stream_key
+from controlpanel.streams.hub import QUEUE_SIZE, Hub
+from engine.layout import Layout
+from tests.controlpanel.streams.service import broker
+
+PATIENCE = 20
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    place = Layout(tmp_path / "home", tmp_path / "run")
+    place.run.mkdir()
+    monkeypatch.setattr(settings, "MUELLE_BROKER_URL", f"redis+socket://{place.broker_socket}")
+    return place
+
+
+def publish(layout: Layout, *actions: str) -> None:
+    with Redis(unix_socket_path=str(layout.broker_socket)) as client:
+        for action in actions:
+            client.xadd(stream_key(), {FIELD: json.dumps(Event("container", action, "id", {}, 1).to_json())})
+
+
+async def test_listeners_are_told_of_gaps_and_hear_again_after_a_restart(layout: Layout) -> None:
+    hub = Hub()
+    async with asyncio.timeout(PATIENCE), hub.subscribe() as queue:
+        with broker(layout):
+            assert await queue.get() is None
+            publish(layout, "start")
+            entry = await queue.get()
+            assert entry is not None
+            assert entry.event["Action"] == "start"
+        with broker(layout):
+            assert await queue.get() is None
+            publish(layout, "die")
+            entry = await queue.get()
+            assert entry is not None
+            assert entry.event["Action"] == "die"
+    await hub.close()
+
+
+async def test_a_listener_that_lags_loses_entries_and_learns_of_it(layout: Layout) -> None:
+    hub = Hub()
+    with broker(layout):
+        async with asyncio.timeout(PATIENCE), hub.subscribe() as lagging, hub.subscribe() as brisk:
+            assert await brisk.get() is None
+            publish(layout, *["tick"] * (QUEUE_SIZE + 10))
+            for _ in range(QUEUE_SIZE + 10):
+                assert await brisk.get() is not None
+            assert lagging.qsize() < QUEUE_SIZE
+            assert await lagging.get() is None
+        await hub.close()

@@ -36,10 +36,10 @@ def send(host: str, data: bytes) -> Answer:
 
 
 def read(connection: socket.socket) -> Answer:
-    response = HTTPResponse(connection)
-    response.begin()
-    body = response.read()
-    return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, body)
+    with HTTPResponse(connection) as response:
+        response.begin()
+        body = response.read()
+        return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, body)
 
 
 def call(host: str, method: str, path: str, body: Any = None, **headers: str) -> Answer:

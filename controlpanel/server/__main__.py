@@ -6,6 +6,7 @@ MUELLE_BIND (default 127.0.0.1:8000; empty: no TCP), MUELLE_USER (default muelle
 
 from __future__ import annotations
 
+import gc
 import os
 
 from controlpanel.server import listeners, privileges, threads
@@ -23,6 +24,9 @@ def main() -> None:
     from controlpanel.streams import bulk
 
     threads.share()
+    # What is loaded now stays: the collector need not look through it again whenever a long log makes many objects.
+    gc.collect()
+    gc.freeze()
     Server(application, bound.http, on_start=lambda: bulk.listen(bound.streams)).run()
 
 

@@ -103,7 +103,7 @@ async def test_search_and_filter(panel: Page, docker: Docker) -> None:
     docker("run", "--name", "beta", "busybox", "true")
     await expect(row(panel, "beta")).to_be_visible()
     await panel.keyboard.press("/")
-    await panel.keyboard.type("alph")
+    await panel.keyboard.type("alpha")
     await expect(row(panel, "beta")).to_have_count(0)
     await expect(row(panel, "alpha")).to_be_visible()
     await panel.keyboard.press("Escape")

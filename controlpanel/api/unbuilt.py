@@ -21,6 +21,15 @@ EXPERIMENTAL = (
 )
 
 
+class BuildCachePruneView(EngineView):
+    """There is no build cache, so there is nothing to remove; `docker system prune` asks."""
+
+    actions = {"POST": "images.build"}
+
+    def post(self, request: Request) -> Response:
+        return Response({"CachesDeleted": None, "SpaceReclaimed": 0})
+
+
 class PluginListView(EngineView):
     actions = {"GET": "system.view"}
 
@@ -42,7 +51,8 @@ class PluginView(EngineView):
 urlpatterns = [
     re_path(r"^auth$", not_built(REGISTRY, POST="images.pull")),
     re_path(r"^build$", not_built(BUILD, POST="images.build")),
-    re_path(r"^build/(?:prune|cancel)$", not_built(BUILD, POST="images.build")),
+    re_path(r"^build/prune$", BuildCachePruneView.as_view()),
+    re_path(r"^build/cancel$", not_built(BUILD, POST="images.build")),
     re_path(r"^(?:session|grpc)$", not_built(BUILD, POST="images.build")),
     re_path(r"^commit$", not_built("muelle does not commit containers to images yet", POST="containers.commit")),
     re_path(r"^images/search$", not_built(REGISTRY, GET="images.search")),

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from engine.containers import rootfs, wire
-from engine.containers.process import CommandError, become
+from engine.containers.process import CannotRun, become
 from engine.errors import MuelleError, SystemFailure
 from engine.kernel import libc, pty
 
@@ -41,7 +41,7 @@ def run(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) 
 def report(channel: socket.socket, error: BaseException) -> int:
     """Send a failure to whoever follows the birth, and return the exit code that stands for it."""
     known = error if isinstance(error, MuelleError) else SystemFailure(f"container init failed: {error!r}")
-    exit_code = error.exit_code if isinstance(error, CommandError) else 128
+    exit_code = error.exit_code if isinstance(error, CannotRun) else 128
     with contextlib.suppress(OSError):  # the shim may be gone, and with it whoever wanted to know
         wire.send(channel, {"error": known.to_json(), "exit_code": exit_code})
     return exit_code

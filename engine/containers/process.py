@@ -22,12 +22,19 @@ Process = dict[str, Any]
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
-class CommandError(InvalidArgument):
+class CannotRun(InvalidArgument):
     """The command cannot be run. ``exit_code`` is what a shell would report: 126 or 127."""
 
-    def __init__(self, command: str, reason: str, exit_code: int) -> None:
-        super().__init__(f'exec: "{command}": {reason}: unknown')
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
         self.exit_code = exit_code
+
+
+class CommandError(CannotRun):
+    """The command is missing or not executable."""
+
+    def __init__(self, command: str, reason: str, exit_code: int) -> None:
+        super().__init__(f'exec: "{command}": {reason}: unknown', exit_code)
 
 
 def become(process: Process, *, dies_with_parent: bool) -> NoReturn:
@@ -87,7 +94,8 @@ def _enter_directory(path: str) -> None:
         os.chdir(path)
     except OSError as error:
         reason = (error.strerror or "").lower()
-        raise InvalidArgument(f'chdir to cwd ("{path}") set in config.json failed: {reason}') from error
+        text = f'chdir to cwd ("{path}") set in config.json failed: {reason}: unknown'
+        raise CannotRun(text, NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE) from error
 
 
 def _find(command: str, search_path: str) -> str:

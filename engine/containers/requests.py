@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -83,13 +84,15 @@ class Requests:
         self._listener.setblocking(False)
         self._shim.loop.watch(self._listener.fileno(), READ, self._accept)
 
-    def close(self) -> None:
-        """Stop serving: the socket's name goes first, so that nobody connects to an ended container."""
-        path = self._listener.getsockname()
-        if os.path.exists(path):
-            os.unlink(path)
+    def stop_listening(self) -> None:
+        """Take the socket's name away, so that nobody connects to an ended container."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._listener.getsockname())
         self._shim.loop.forget(self._listener.fileno())
         self._listener.close()
+
+    def close(self) -> None:
+        """Tell the watchers that the log is complete."""
         for watcher in list(self._watchers):
             watcher.close()
 

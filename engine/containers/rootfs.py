@@ -51,6 +51,7 @@ def build(plan: Plan) -> None:
         _mask(path)
     with contextlib.suppress(OSError):  # what is wrong with it is said when the process enters it
         make_target(plan["working_directory"], directory=True)
+    _mark()
     if plan["read_only"]:
         _remount_root_read_only()
 
@@ -147,6 +148,12 @@ def _write_sysctl(path: str, value: str) -> None:
             file.write(value)
     except OSError as error:
         raise InvalidArgument(f"error writing sysctl {path}: {error.strerror}") from error
+
+
+def _mark() -> None:
+    """Make /.dockerenv, by which scripts tell that they run in a container."""
+    with contextlib.suppress(OSError):
+        os.close(os.open("/.dockerenv", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o755))
 
 
 def _make_read_only(path: str) -> None:

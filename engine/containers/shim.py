@@ -124,6 +124,8 @@ class Shim:
         self.stdio.read_remaining()
         if self._log:
             self._log.flush()
+        # The name goes first: once the exit is recorded, a new start may put its own socket there.
+        self._requests.stop_listening()
         self._record(exit_code)
         self.notify("exited")
         self._requests.close()

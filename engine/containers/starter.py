@@ -160,14 +160,14 @@ class Starter:
                 wire.receive(self._worker)
 
     def _undo(self) -> None:
-        """Kill the child, wait until it is dead, and take back what the start left on disk."""
+        """Take back what the start left on disk, kill the child and wait until it is dead."""
+        for path in (f"{self._directory}/state.json", self._shim_path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             select.select([self._pidfd], [], [], SETUP_SECONDS)
-        for path in (f"{self._directory}/state.json", self._shim_path):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
 
     def _hear_worker(self) -> bool:
         try:

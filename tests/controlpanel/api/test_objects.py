@@ -188,7 +188,7 @@ def test_the_three_networks(api: Client, node: Node) -> None:
             "muelle does not connect containers to networks after their creation yet",
         ),
         ("POST", "/build", None, 501, unbuilt.BUILD),
-        ("POST", "/build/prune", None, 501, unbuilt.BUILD),
+        ("POST", "/build/cancel?id=x", None, 501, unbuilt.BUILD),
         ("POST", "/commit", None, 501, "muelle does not commit containers to images yet"),
         ("POST", "/swarm/init", {}, 501, "muelle does not form swarms yet"),
         ("POST", "/swarm/leave", None, 503, "This node is not part of a swarm"),

@@ -20,7 +20,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Places for our own mounts. Docker keeps them in a layer below the container's, so they are nobody's change.
 _OURS = frozenset({
     "dev", "dev/console", "dev/mqueue", "dev/pts", "dev/shm", "proc", "sys",
-    "etc/hosts", "etc/hostname", "etc/resolv.conf",
+    ".dockerenv", "etc/hosts", "etc/hostname", "etc/resolv.conf",
 })  # fmt: skip
 
 

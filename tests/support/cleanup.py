@@ -40,9 +40,13 @@ def purge(layout: Layout) -> None:
 
 
 def processes(layout: Layout) -> set[int]:
-    """Its services and shims, known by their environment, and its containers, known by their cgroup."""
-    mark = f"MUELLE_RUN={layout.run}".encode()
+    """Its services and shims, known by environment or arguments, and its containers, known by their cgroup."""
+    mark, broker = f"MUELLE_RUN={layout.run}".encode(), str(layout.broker_socket).encode()
     ours = {int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if mark in _words(path)}
+    # A server that writes its title over its environment has lost the mark.
+    ours |= {
+        int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if broker in b" ".join(_words(path))
+    }
     for directory in cgroups(layout):
         ours |= {int(word) for word in _text(directory / "cgroup.procs").split()}
     return ours - {os.getpid(), 0}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 # How long a session can be inspected after it was created, unless it still runs; Docker keeps it five minutes at least.
+RECORD_SECONDS = 1.0
 KEPT_SECONDS = 3600
 
 
@@ -70,7 +71,16 @@ def _state(row: Exec) -> dict[str, Any]:
     try:
         return wire.call(settings.MUELLE_LAYOUT.shim_socket(row.container_id), {"op": "exec_state", "id": row.id})
     except (Unavailable, NotFound):
-        return {**known, "running": False}
+        return _last_known(row)
+
+
+def _last_known(row: Exec) -> dict[str, Any]:
+    """What the row says, once the monitor has heard of the end: a client may ask sooner than it has."""
+    deadline = time.monotonic() + RECORD_SECONDS
+    while row.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+        row.refresh_from_db(fields=["running", "exit_code", "pid"])
+    return {"running": False, "exit_code": row.exit_code, "pid": row.pid}
 
 
 def _render(row: Exec, state: dict[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def kill(id: str, signal: str | None = None) -> dict[str, bool] | Later:  # noqa
     if number == signals.SIGKILL:
         Waiter.objects.create(container=container, purpose=Waiter.Purpose.KILL, call_id=call_id())
     send(container, number)
-    if final and container.status == Status.PAUSED:
+    if final:
         pausing.resume(container)
     return LATER if number == signals.SIGKILL and call_id() else {"changed": True}
 

@@ -34,7 +34,20 @@ def pause(id: str) -> None:  # noqa: A002  # the name on the wire
             raise
         # It ended between the two steps; the monitor records that.
         raise Conflict(f"Container {container.id} is not running") from error
+    if _overtaken(container):
+        raise Conflict(f"Container {container.id} is not running")
     events.publish_all([events.of_container(container, "pause")])
+
+
+def _overtaken(container: Container) -> bool:
+    """Whether somebody asked for the end, or resumed it, before it stood still: a frozen process takes no signal."""
+    container.refresh_from_db(fields=["status"])
+    if container.status == Status.PAUSED and not container.waiters.exists():
+        return False
+    with contextlib.suppress(SystemFailure):
+        runtime.cgroup(settings.MUELLE_LAYOUT, container.id).thaw()
+    container.move((Status.PAUSED,), Status.RUNNING)
+    return True
 
 
 @operation("containers.unpause")
@@ -47,6 +60,7 @@ def unpause(id: str) -> None:  # noqa: A002
 
 def resume(container: Container) -> bool:
     """Thaw a paused container; false when it is not paused. Thawing twice does no harm, so it comes first."""
+    container.refresh_from_db(fields=["status"])
     if container.status != Status.PAUSED:
         return False
     with contextlib.suppress(SystemFailure):  # its cgroup is gone when it has just ended

@@ -28,10 +28,10 @@ def prune(filters: dict[str, list[str]] | None = None) -> dict[str, Any]:
             continue
         if not prune_filters.matches_labels(container.config.get("Labels") or {}, wanted):
             continue
-        size = sizing.written(container.id)
+        identity, size = container.id, sizing.written(container.id)  # the row forgets its ID with its removal
         if container.move(PRUNABLE, Status.REMOVING, mover=movers.me()):
             removal.purge(container, with_volumes=False)
-            deleted.append(container.id)
+            deleted.append(identity)
             reclaimed += size
     events.publish("container", "prune", "", {"reclaimed": reclaimed})
     return {"ContainersDeleted": deleted, "SpaceReclaimed": reclaimed}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from controlpanel.objects.models import Container
 
 
-async def lines(container: Container, *, timestamps: bool) -> AsyncIterator[bytes]:
+async def lines(container: Container, *, timestamps: bool) -> AsyncGenerator[bytes, None]:
     """Pieces of the file. It ends where the log ended when the download began."""
     async with aclosing(logs.follow(container, live=False)) as batches:
         async for batch in batches:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_safe
 
 from controlpanel.access import errors
@@ -13,6 +13,7 @@ from controlpanel.access.decorators import anonymous, guarded
 from controlpanel.objects.models import Container
 from controlpanel.panel import about as this_installation
 from controlpanel.panel import assets, listing, log_file
+from controlpanel.streams.responses import StreamedResponse
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ def containers(request: HttpRequest) -> HttpResponse:
 
 @guarded("containers.view")
 @require_GET
-async def log(request: HttpRequest, reference: str) -> StreamingHttpResponse:
+async def log(request: HttpRequest, reference: str) -> StreamedResponse:
     """The whole log as a text file: ``?timestamps=1`` puts the time before each line."""
     container = await Container.objects.afind(settings.MUELLE_NODE, reference)
     body = log_file.lines(container, timestamps=request.GET.get("timestamps") == "1")
-    response = StreamingHttpResponse(body, content_type="text/plain; charset=utf-8")
+    response = StreamedResponse(body, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{container.name}.log"'
     return response
 

@@ -9,6 +9,7 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 
 from controlpanel.streams.connection import PEER
 from controlpanel.streams.hijack import HijackResponse
+from controlpanel.streams.responses import StreamedResponse
 
 if TYPE_CHECKING:
     from django.http import HttpResponseBase
@@ -43,6 +44,11 @@ class Handler(ASGIHandler):
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         if isinstance(response, HijackResponse):
             await response.take_over()
+        elif isinstance(response, StreamedResponse):
+            try:
+                await super().send_response(response, send)
+            finally:
+                await response.aclose()
         else:
             await super().send_response(response, send)
 

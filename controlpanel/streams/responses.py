@@ -12,9 +12,24 @@ from django.http import StreamingHttpResponse
 JSON = "application/json"
 
 
-def stream(chunks: AsyncGenerator[bytes, None], content_type: str, **headers: str) -> StreamingHttpResponse:
+class StreamedResponse(StreamingHttpResponse):
+    """Closes its generator when the answer ends, however it ends.
+
+    When the client leaves, Django drops a generator that waits at its ``yield``; what that holds, a worker at the other
+    end of a pipe for instance, would last until the garbage collector finds it.
+    """
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None], content_type: str) -> None:
+        super().__init__(chunks, content_type=content_type)
+        self._chunks = chunks
+
+    async def aclose(self) -> None:
+        await self._chunks.aclose()
+
+
+def stream(chunks: AsyncGenerator[bytes, None], content_type: str, **headers: str) -> StreamedResponse:
     """An answer whose head goes out at once: clients act on it before the first byte of body (docker run's wait)."""
-    response = StreamingHttpResponse(_head_first(chunks), content_type=content_type)
+    response = StreamedResponse(_head_first(chunks), content_type=content_type)
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value
     return response

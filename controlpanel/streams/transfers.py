@@ -7,14 +7,14 @@ import contextlib
 import fcntl
 import io
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from django.http import StreamingHttpResponse
 
 from controlpanel.streams import bulk, shims
 from controlpanel.streams.connection import UPLOAD
+from controlpanel.streams.responses import StreamedResponse
 from controlpanel.tasks import calls
 from engine.errors import MuelleError, Unavailable
 
@@ -43,7 +43,7 @@ async def take(name: str, body_fd: int, **arguments: Any) -> Any:
 
 async def give(
     name: str, content_type: str, body_fd: int | None = None, *, report_inside: bool = False, **arguments: Any
-) -> StreamingHttpResponse:
+) -> StreamedResponse:
     """Answer with what an operation writes. Owns ``body_fd``.
 
     An error before the first byte is raised. Later there is no status left: with ``report_inside`` it becomes Docker's
@@ -59,7 +59,7 @@ async def give(
         call.cancel()
         output.close()
         raise
-    return StreamingHttpResponse(_chunks(first, output, call, report_inside), content_type=content_type)
+    return StreamedResponse(_chunks(first, output, call, report_inside), content_type=content_type)
 
 
 async def _call(name: str, ticket: bulk.Ticket, arguments: dict[str, Any]) -> Any:
@@ -90,7 +90,9 @@ async def _first(output: io.FileIO, call: asyncio.Task[Any]) -> bytes:
         reading.cancel()
 
 
-async def _chunks(data: bytes, output: io.FileIO, call: asyncio.Task[Any], report_inside: bool) -> AsyncIterator[bytes]:
+async def _chunks(
+    data: bytes, output: io.FileIO, call: asyncio.Task[Any], report_inside: bool
+) -> AsyncGenerator[bytes, None]:
     """The output until its end. A client that leaves closes the pipe, which stops the worker."""
     try:
         while data:

@@ -76,6 +76,17 @@ def test_save_that_fails_in_the_middle_is_cut(client: docker.APIClient) -> None:
         list(client.get_image("broken"))
 
 
+def test_a_client_that_leaves_stops_the_worker(service: Service, client: docker.APIClient) -> None:
+    before = service.connections()
+    for _ in range(6):
+        with service.connect() as sock:
+            sock.sendall(b"GET /images/get?names=big HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    # More than the worker has threads: it would be stuck if it had not noticed.
+    assert sum(map(len, client.get_image("busybox"))) == 64 * MEGABYTE
+    assert service.connections() < before + 10
+
+
 def test_archives_of_a_container(client: docker.APIClient, make: Make) -> None:
     container = make()
     stream, stat = client.get_archive(container, "/etc")

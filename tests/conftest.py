@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,29 +40,12 @@ def nothing_left_behind() -> Iterator[None]:
     processes.mark()
     before = leaks.snapshot()
     yield
-    _sweep(leaks.remaining(before))
     left = leaks.remaining(before)
     if not os.environ.get(ALONE):
         left = {kind: ours for kind, names in left.items() if (ours := [name for name in names if _is_ours(name)])}
     if alive := _processes_after_a_while():
         left["processes"] = alive
     assert not left, f"this run left behind: {left}"
-
-
-def _sweep(left: dict[str, list[str]]) -> None:
-    """Take away bridges, tables and cgroups of killed installations, which nobody else would; they are reported."""
-    for name in left.get("links", []):
-        if name.startswith("mu"):
-            print(f"swept: link {name}")
-            subprocess.run(["ip", "link", "delete", name], check=False)
-    for name in left.get("firewall tables", []):
-        if "muelle-" in name:
-            print(f"swept: {name}")
-            subprocess.run(["nft", "delete", *name.split()], check=False)
-    for name in sorted(left.get("cgroups", []), key=len, reverse=True):
-        if "/muelle-" in name and Path(name).is_dir():
-            print(f"swept: cgroup {name}")
-            Path(name).rmdir()
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,9 +20,6 @@ from controlpanel.tasks.monitor.loop import Monitor
 from engine.containers import runtime
 from engine.layout import Layout
 from tests.controlpanel.tasks.conftest import Make, exists, fresh, until
-
-if TYPE_CHECKING:
-    from pytest_django import Settings
 
 pytestmark = pytest.mark.kernel
 
@@ -189,7 +184,7 @@ def test_forgotten_directories_go(engine: Layout, make: Make) -> None:
     fresh_one.rmdir()
 
 
-def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make, settings: Settings, tmp_path: Path) -> None:
+def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make) -> None:
     container = make(["sh", "-c", "sleep 100"], RestartPolicy={"Name": "always"})
     start.start(id=container.id)
     os.kill(fresh(container).pid, signal.SIGKILL)
@@ -197,10 +192,11 @@ def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make, settin
     asked: list[Callable[[], None]] = []
     keeper = Keeper(lambda _seconds, work: asked.append(work))
     keeper.look(container.id)
-    settings.MUELLE_LAYOUT = engine._replace(run=tmp_path)
+    # Its name is gone as if it had died; another run directory would be another installation, with a bridge of its own.
+    aside = engine.launcher_socket.rename(engine.launcher_socket.with_suffix(".aside"))
     time.sleep(0.2)
     keeper.restart(container.id)
     assert fresh(container).status == Status.RESTARTING
-    settings.MUELLE_LAYOUT = engine
+    aside.rename(engine.launcher_socket)
     asked[-1]()
     assert fresh(container).status == Status.RUNNING

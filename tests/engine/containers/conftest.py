@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,8 @@ from engine.containers import runtime, spec, wire
 from engine.containers.mounts import MountPoint
 from engine.containers.runtime import Exit, Started
 from engine.layout import Layout
+from tests.engine.containers.archive_files import Files
+from tests.support.archives import member
 
 BUSYBOX = Path("/bin/busybox")
 LAYER = "busybox"
@@ -132,3 +136,31 @@ def container(engine: Layout) -> Iterator[Container]:
     made = Container(engine, os.urandom(32).hex())
     yield made
     runtime.delete(engine, made.id)
+
+
+@pytest.fixture
+def nothing_stays() -> Iterator[None]:
+    """No child process and no mount of an operation outlives it."""
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    before = children.read_text().split(), Path("/proc/self/mounts").read_text().count("/view")
+    yield
+    after = children.read_text().split(), Path("/proc/self/mounts").read_text().count("/view")
+    assert after == before
+
+
+@pytest.fixture
+def files(container: Container) -> Files:
+    """A container that never ran, with something in it."""
+    made = Files(container)
+    made.put(
+        "/tmp",
+        (member("d", tarfile.DIRTYPE, 0o755), b""),
+        (member("d/f", mode=0o4755, uid=1000, gid=1001, mtime=1700000000), b"hello"),
+        (member("d/h", tarfile.LNKTYPE, linkname="d/f"), b""),
+        (member("d/l", tarfile.SYMTYPE, linkname="f"), b""),
+        (member("d/abs", tarfile.SYMTYPE, linkname="/etc"), b""),
+        (member("d/nowhere", tarfile.SYMTYPE, linkname="/a/b"), b""),
+        (member("d/fifo", tarfile.FIFOTYPE), b""),
+        (member("d/null", tarfile.CHRTYPE, devmajor=1, devminor=3), b""),
+    )
+    return made

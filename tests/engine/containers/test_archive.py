@@ -1,107 +1,27 @@
-"""docker cp, export and diff on real containers: running, stopped and never started."""
+"""docker cp: what is read out of a container and put into one."""
 
 from __future__ import annotations
 
 import os
-import signal
-import stat
 import tarfile
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.archives.streams import Sink, source
-from engine.containers import archive, archive_child, archive_view, runtime
-from engine.containers.archive import Target
+from engine.containers import archive
 from engine.containers.mounts import MountPoint
-from engine.errors import Conflict, InvalidArgument, MuelleError, NotFound, SystemFailure, Unavailable
+from engine.errors import InvalidArgument, MuelleError, NotFound, SystemFailure
+from tests.engine.containers.archive_files import Files
 from tests.support.archives import layer, member
 
 if TYPE_CHECKING:
     from tests.engine.containers.conftest import Container
 
-pytestmark = pytest.mark.kernel
-LAYER = "busybox"
-SLEEP = ("sh", "-c", "trap exit TERM; while :; do sleep 0.1; done")
-Member = tuple[tarfile.TarInfo, bytes]
-
-
-class Files:
-    """The operations on one container, with bytes instead of descriptors."""
-
-    def __init__(self, container: Container, **fields: Any) -> None:
-        layout = container.layout
-        state = runtime.state(layout, container.id) if fields.pop("running", False) else None
-        identity = {"pid": state.pid, "start_time": state.start_time} if state else {"pid": None}
-        fields = {
-            "layer_dirs": [LAYER],
-            "mounts": [],
-            "name": "box",
-            **identity,
-            **fields,
-        }
-        self.target = Target(layout, container.id, **fields)
-
-    def stat(self, path: str) -> dict[str, Any]:
-        return archive.stat(self.target, path)
-
-    def get(self, path: str) -> dict[str, Member]:
-        return _members(lambda out: archive.get(self.target, path, out))
-
-    def export(self) -> dict[str, Member]:
-        return _members(lambda out: archive.export(self.target, out))
-
-    def put(self, path: str, *members: Member, raw: bytes | None = None, **options: bool) -> None:
-        with tempfile.TemporaryFile() as file:
-            file.write(layer(members) if raw is None else raw)
-            file.seek(0)
-            archive.put(self.target, path, file.fileno(), **options)
-
-    def changes(self) -> dict[str, str]:
-        return {change["Path"]: "CAD"[change["Kind"]] for change in archive.changes(self.target)}
-
-
-def _members(write: Callable[[int], object]) -> dict[str, Member]:
-    with tempfile.TemporaryFile() as file:
-        write(file.fileno())
-        file.seek(0)
-        with tarfile.open(fileobj=file) as tar:
-            return {info.name: (info, tar.extractfile(info).read() if info.isreg() else b"") for info in tar}  # type: ignore[union-attr]
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
-    """No child process and no mount of an operation outlives it."""
-    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
-    before = children.read_text().split(), Path("/proc/self/mounts").read_text().count("/view")
-    yield
-    after = children.read_text().split(), Path("/proc/self/mounts").read_text().count("/view")
-    assert after == before
-
-
-@pytest.fixture
-def files(container: Container) -> Files:
-    """A container that never ran, with something in it."""
-    made = Files(container)
-    made.put(
-        "/tmp",
-        (member("d", tarfile.DIRTYPE, 0o755), b""),
-        (member("d/f", mode=0o4755, uid=1000, gid=1001, mtime=1700000000), b"hello"),
-        (member("d/h", tarfile.LNKTYPE, linkname="d/f"), b""),
-        (member("d/l", tarfile.SYMTYPE, linkname="f"), b""),
-        (member("d/abs", tarfile.SYMTYPE, linkname="/etc"), b""),
-        (member("d/nowhere", tarfile.SYMTYPE, linkname="/a/b"), b""),
-        (member("d/fifo", tarfile.FIFOTYPE), b""),
-        (member("d/null", tarfile.CHRTYPE, devmajor=1, devminor=3), b""),
-    )
-    return made
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("nothing_stays")]
 
 
 # stat
@@ -292,172 +212,3 @@ def test_read_only(container: Container, tmp_path: Path) -> None:
         box.put("/closed", (member("x"), b""))
     box.put("/open", (member("x"), b"1"))
     assert (tmp_path / "open/x").read_bytes() == b"1"
-
-
-# What a started container sees, and what is seen of it
-
-
-def test_put_before_the_start(container: Container) -> None:
-    Files(container).put("/etc", (member("motd", mode=0o640), b"welcome\n"))
-    assert container.output("cat", "/etc/motd") == "welcome\n"
-
-
-def test_a_running_container(container: Container, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("of the volume")
-    mounts = (MountPoint("volume", str(tmp_path), "/vol"), MountPoint("tmpfs", "", "/memory"))
-    container.start(*SLEEP, mounts=mounts)
-    container.exec("sh", "-c", "echo inside > /tmp/made; echo x > /memory/x; mkdir /tmp/empty")
-    running = Files(container, running=True, mounts=list(mounts))
-    assert running.get("/tmp/made")["made"][1] == b"inside\n"
-    assert running.get("/vol/file")["file"][1] == b"of the volume"
-    running.put("/tmp", (member("sent"), b"sent\n"))
-    assert container.exec("cat", "/tmp/sent") == (b"sent\n", 0)
-    assert list(running.get("/proc")) == ["proc"]
-    with pytest.raises(NotFound):
-        running.stat("/memory/x")
-    exported = running.export()
-    assert "tmp/made" in exported
-    assert "vol" in exported
-    assert "vol/file" not in exported
-    assert not [name for name in exported if name.startswith(("proc/", "sys/"))]
-    changes = running.changes()
-    assert (changes["/tmp"], changes["/tmp/made"], changes["/tmp/empty"], changes["/vol"]) == ("C", "A", "A", "A")
-    assert not [path for path in changes if path.startswith(("/etc", "/dev", "/proc", "/sys"))]
-
-
-def test_hostile_links_of_a_running_container(container: Container, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("of the host")
-    container.start(*SLEEP)
-    links = {"/out": tmp_path, "/magic": f"/proc/1/root{tmp_path}", "/up": f"../../..{tmp_path}", "/etc/d": "/out"}
-    for name, link in links.items():
-        container.exec("ln", "-s", str(link), name)
-    running = Files(container, running=True)
-    for path in ("/out/secret", "/magic/secret", "/up/secret", "/etc/d/secret"):
-        with pytest.raises(NotFound):
-            running.get(path)
-    for path in ("/out", "/magic", "/up", "/etc/d"):
-        with pytest.raises(NotFound):
-            running.put(path, (member("evil"), b""))
-    container.exec("sh", "-c", "mkdir /t; ln -s /out /t/x")
-    with pytest.raises(SystemFailure):
-        running.put("/t", (member("x/evil"), b""))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret"]
-
-
-def test_a_device_of_a_container_is_never_opened(container: Container) -> None:
-    """Not even when it takes the place of a file between looking and opening: the view is mounted nodev."""
-    box = Files(container)
-    box.put("/tmp", (member("zero", tarfile.CHRTYPE, 0o666, devmajor=1, devminor=5), b""))
-
-    def open_it() -> None:
-        archive_view.enter(box.target)
-        os.open("/tmp/zero", os.O_RDONLY)
-
-    with pytest.raises(SystemFailure, match="PermissionError"):
-        archive_child.run(open_it, 20)
-
-
-def test_the_identity_of_the_process_is_checked(container: Container) -> None:
-    container.start(*SLEEP)
-    running = Files(container, running=True)
-    running.target = running.target._replace(start_time=1)
-    with pytest.raises(Conflict, match=f"^container {container.id} is not running$"):
-        running.stat("/")
-    running.target = running.target._replace(start_time=None)
-    with pytest.raises(Conflict):
-        running.stat("/")
-
-
-# diff
-
-
-def test_changes(container: Container) -> None:
-    script = "rm /etc/group; echo www:x:9:9:::/bin/sh >> /etc/passwd; mkdir -p /srv/a; touch /srv/a/b; chmod 700 /root"
-    container.output("sh", "-c", script)
-    assert Files(container).changes() == {
-        "/etc": "C", "/etc/group": "D", "/etc/passwd": "C", "/root": "C", "/srv": "A", "/srv/a": "A", "/srv/a/b": "A",
-    }  # fmt: skip
-
-
-def test_a_container_that_changed_nothing(container: Container) -> None:
-    container.output("true")
-    assert Files(container).changes() == {}
-
-
-def test_a_directory_made_anew(container: Container) -> None:
-    container.output("sh", "-c", "rm -r /tmp; mkdir /tmp; touch /tmp/x")
-    assert Files(container).changes() == {"/tmp": "C", "/tmp/x": "A"}
-
-
-# Streams and their ends
-
-
-def test_a_reader_that_goes_away_ends_the_work(files: Files) -> None:
-    files.put("/tmp", (member("big"), bytes(8 << 20)))
-    reader, writer = os.pipe()
-    os.close(reader)
-    with pytest.raises(Unavailable, match="the client went away"):
-        archive.get(files.target, "/tmp/big", writer)
-    os.close(writer)
-
-
-def test_a_reader_that_goes_away_before_a_byte_ends_the_work() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    with pytest.raises(Unavailable, match="the client went away"):
-        archive_child.run(lambda: time.sleep(60), 10, writer)
-    os.close(writer)
-
-
-def test_a_child_that_is_killed_is_noticed() -> None:
-    with pytest.raises(SystemFailure, match="the child process was killed"):
-        archive_child.run(lambda: os.kill(os.getpid(), signal.SIGKILL), 10)
-
-
-def test_a_reader_that_stops_ends_the_work(files: Files) -> None:
-    files.put("/tmp", (member("big"), bytes(8 << 20)))
-    reader, writer = os.pipe()
-    with pytest.raises(Unavailable, match="not finished after"):
-        archive.get(files.target, "/tmp/big", writer, timeout=0.5)
-    os.close(reader)
-    os.close(writer)
-
-
-def test_a_sender_that_stops_ends_the_work(files: Files) -> None:
-    reader, writer = os.pipe()
-    os.write(writer, layer([(member("slow"), bytes(4000))])[:1000])
-    with pytest.raises(Unavailable, match="not finished after"):
-        archive.put(files.target, "/tmp", reader, timeout=0.5)
-    os.close(reader)
-    os.close(writer)
-
-
-def test_descriptors_that_do_not_block() -> None:
-    """Their other owner may have made them so."""
-    content = os.urandom(1 << 20)
-    reader, writer = os.pipe()
-    for fd in (reader, writer):
-        os.set_blocking(fd, False)
-
-    def send() -> None:
-        with tempfile.TemporaryFile() as file:
-            file.write(content)
-            file.seek(0)
-            sink = Sink(writer)
-            sink.write(b"head")
-            sink.copy(file.fileno(), len(content) + 10)
-            sink.flush()
-        os.close(writer)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    received = source(reader).read()
-    sender.join()
-    os.close(reader)
-    assert received == b"head" + content + bytes(10)
-
-
-def test_kinds_of_go() -> None:
-    assert archive.go_mode(stat.S_IFSOCK | 0o1777) == 1 << 24 | 1 << 20 | 0o777
-    assert archive.go_mode(stat.S_IFREG | 0o2644) == 1 << 22 | 0o644
-    assert archive.go_mode(stat.S_IFBLK) == 1 << 26

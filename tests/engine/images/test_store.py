@@ -1,67 +1,30 @@
-"""The image store: what real programs write goes in and comes out; bad archives and crashes leave nothing."""
+"""The image store: what real programs write goes in and comes out."""
 
 from __future__ import annotations
 
 import bz2
-import dataclasses
 import gzip
 import hashlib
 import io
 import json
 import lzma
 import shutil
-import signal
 import subprocess
-import sys
 import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zstandard
 
-from engine.archives.limits import Limits
-from engine.errors import InvalidArgument, MuelleError, NotFound, SystemFailure
+from engine.errors import NotFound
 from engine.images.layers import chain_ids
-from engine.images.store import ImageStore, LoadedImage, SavedImage
+from engine.images.store import ImageStore, SavedImage
+from tests.engine.images.shop import BASE, NAME, TOP, Shop
 from tests.support import archives
 from tests.support.archives import layer, member
 
 pytestmark = pytest.mark.kernel
-TOP = archives.files({"top": b"top"})
-BASE = archives.files({"base": b"base", "dir/file": b"1234"})
-NAME = "docker.io/library/app:1"
-
-
-@dataclasses.dataclass
-class Shop:
-    """A store with the files it holds, and its progress messages."""
-
-    root: Path
-    store: ImageStore
-    messages: list[dict[str, Any]]
-
-    def load(self, data: bytes) -> list[LoadedImage]:
-        return self.store.load(io.BytesIO(data), self.messages.append)
-
-    def save(self, *images: SavedImage) -> bytes:
-        out = io.BytesIO()
-        self.store.save(list(images), out)
-        return out.getvalue()
-
-    def files(self) -> set[str]:
-        return {path.relative_to(self.root).as_posix() for path in self.root.glob("*/**")} | {
-            path.relative_to(self.root).as_posix() for path in self.root.glob("content/sha256/*")
-        } | {path.relative_to(self.root).as_posix() for path in self.root.glob("records/*")}  # fmt: skip
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    root = tmp_path / "images"
-    yield Shop(root, ImageStore(root), [])
-    assert not list((root / "tmp").iterdir())
 
 
 ARCHIVES: dict[str, Callable[[], bytes]] = {
@@ -246,203 +209,3 @@ def test_an_id_is_no_path(shop: Shop) -> None:
     for image_id in ("sha256:../../etc/passwd", "", "sha256:" + "a" * 64):
         with pytest.raises(NotFound):
             shop.store.config(image_id)
-
-
-# Bad input
-
-
-def _archive(config: Any, layers: dict[str, bytes], **item: Any) -> bytes:
-    manifest = [{"Config": "c.json", "RepoTags": ["p:1"], "Layers": list(layers), **item}]
-    raw = config if isinstance(config, bytes) else json.dumps(config).encode()
-    return archives.files({"c.json": raw, **layers, "manifest.json": json.dumps(manifest).encode()})
-
-
-def _oci(change: Callable[[dict[str, bytes]], object]) -> bytes:
-    with tarfile.open(fileobj=io.BytesIO(archives.oci_archive("app:1", [BASE]))) as archive:
-        content = {info.name: archive.extractfile(info).read() for info in archive}  # type: ignore[union-attr]
-    change(content)
-    return archives.files(content)
-
-
-def _forge(content: dict[str, bytes]) -> None:
-    """Other bytes under the digest of the layer."""
-    content["blobs/sha256/" + archives.digest(BASE)[7:]] = TOP
-
-
-def _cycle(content: dict[str, bytes]) -> None:
-    raw = content["index.json"]
-    for _ in range(8):
-        kind = "application/vnd.oci.image.index.v1+json"
-        content["blobs/sha256/" + archives.digest(raw)[7:]] = raw
-        raw = json.dumps(
-            {"manifests": [{"mediaType": kind, "digest": archives.digest(raw), "size": len(raw)}]}
-        ).encode()
-    content["index.json"] = raw
-
-
-GOOD = archives.docker_archive(["app:1"], [BASE, TOP])
-BAD: dict[str, tuple[bytes, str]] = {
-    "empty": (b"", "archive holds no image"),
-    "noise": (b"nonsense" * 1000, "archive/tar: invalid tar header"),
-    "cut": (GOOD[: len(GOOD) // 2 + 100], "unexpected EOF"),
-    "cut gzip": (gzip.compress(GOOD)[:300], "unexpected EOF"),
-    "no manifest": (archives.files({"x": b"1"}), "archive holds no image"),
-    "manifest is no JSON": (archives.files({"manifest.json": b"{"}), "invalid manifest.json"),
-    "manifest is deep": (archives.files({"manifest.json": b"[" * 100_000}), "invalid manifest.json"),
-    "manifest is huge": (archives.files({"manifest.json": b" " * (17 << 20)}), "manifest.json is larger than"),
-    "manifest is an object": (archives.files({"manifest.json": b"{}"}), "not a list of images"),
-    "items are numbers": (archives.files({"manifest.json": b"[1]"}), "not an object"),
-    "config is missing": (archives.files({"manifest.json": b'[{"Config":"c"}]'}), "open c: no such file or directory"),
-    "config is outside": (
-        archives.files({"manifest.json": b'[{"Config":"../../../../etc/passwd"}]'}),
-        "no such file or directory",
-    ),
-    "config is no JSON": (_archive(b"xx", {}), "invalid image JSON"),
-    "config is a list": (_archive([], {}), "invalid image JSON"),
-    "no rootfs": (_archive({}, {}), "invalid image JSON, no RootFS key"),
-    "other system": (_archive({**archives.config([]), "os": "windows"}, {}), "cannot load windows image on linux"),
-    "bad tag": (_archive(archives.config([]), {}, RepoTags=["P:1"]), "repository name .library/P. must be lowercase"),
-    "tags are numbers": (_archive(archives.config([]), {}, RepoTags=[1]), "not a list of strings"),
-    "layer is missing": (_archive(archives.config([BASE]), {}, Layers=["l"]), "open l: no such file or directory"),
-    "fewer layers": (_archive(archives.config([BASE]), {}), "layers length mismatch: expected 0, got 1"),
-    "too many layers": (_archive(archives.config([BASE] * 126), {"l": BASE}, Layers=["l"] * 126), "max depth exceeded"),
-    "wrong digest": (
-        _archive(archives.config([BASE]), {"l": TOP}),
-        f'invalid diffID for layer 0: expected "{archives.digest(BASE)}", got "{archives.digest(TOP)}"',
-    ),
-    "layer is noise": (_archive(archives.config([b"garbage" * 200]), {"l": b"garbage" * 200}), "invalid tar header"),
-    "layer is cut": (_archive(archives.config([BASE[:700]]), {"l": BASE[:700]}), "unexpected EOF"),
-    "layer has duplicates": (
-        archives.docker_archive([], [BASE, layer([(member("x"), b"1"), (member("x"), b"2")])]),
-        "duplicates of file paths not supported",
-    ),
-    "layer links outside": (
-        archives.docker_archive([], [layer([(member("h", tarfile.LNKTYPE, linkname="../../../etc/passwd"), b"")])]),
-        "link /etc/passwd /h: no such file or directory",
-    ),
-    "layer is a link to the host": (
-        layer([
-            (member("c.json"), json.dumps(archives.config([BASE])).encode()),
-            (member("l", tarfile.SYMTYPE, linkname="/etc/passwd"), b""),
-            (member("manifest.json"), b'[{"Config":"c.json","Layers":["l"]}]'),
-        ]),
-        "open l: no such file or directory",
-    ),
-    "links in a circle": (
-        layer([
-            (member("a", tarfile.SYMTYPE, linkname="b"), b""),
-            (member("b", tarfile.SYMTYPE, linkname="a"), b""),
-            (member("manifest.json"), b'[{"Config":"a"}]'),
-        ]),
-        "open a: no such file or directory",
-    ),
-    "blob has another digest": (_oci(_forge), "does not match"),
-    "blob is missing": (_oci(lambda files: files.pop("blobs/sha256/" + archives.digest(BASE)[7:])), "not found"),
-    "indexes without end": (_oci(_cycle), "nested too deeply"),
-    "digest is a path": (
-        archives.files({"index.json": b'{"manifests":[{"digest":"sha256:../../../../etc/passwd"}]}'}),
-        "invalid checksum digest format",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("data", "message"), BAD.values(), ids=BAD)
-def test_bad_archives_leave_nothing(data: bytes, message: str, shop: Shop) -> None:
-    shop.load(archives.docker_archive(["app:0"], [TOP]))
-    before = shop.files()
-    with pytest.raises(InvalidArgument, match=message):
-        shop.load(data)
-    assert shop.files() == before
-
-
-def test_a_bad_import_leaves_nothing(shop: Shop) -> None:
-    with pytest.raises(InvalidArgument, match=r"^unexpected EOF$"):
-        shop.store.import_(io.BytesIO(BASE[:700]), {}, shop.messages.append)
-    assert shop.store.image_ids() == []
-    assert not list((shop.root / "layers").iterdir())
-
-
-@pytest.mark.parametrize(
-    ("limits", "kind", "message"),
-    [
-        (Limits(size=1 << 20, reserve=0), InvalidArgument, "unpacks to more than"),
-        (Limits(entries=2, reserve=0), InvalidArgument, "more than 2 entries"),
-        (Limits(reserve=1 << 60), SystemFailure, "no space left on device"),
-    ],
-)
-def test_bombs_leave_nothing(limits: Limits, kind: type[MuelleError], message: str, tmp_path: Path) -> None:
-    bomb = archives.docker_archive([], [archives.files({"zeros": bytes(8 << 20)})])
-    store = ImageStore(tmp_path / "images", limits)
-    with pytest.raises(kind, match=message):
-        store.load(io.BytesIO(gzip.compress(bomb)), print)
-    for directory in ("layers", "records", "content/sha256", "tmp"):
-        assert not list((tmp_path / "images" / directory).iterdir())
-
-
-# Crashes
-
-
-LOADER = """
-import sys
-from pathlib import Path
-from engine.images.store import ImageStore
-store = ImageStore(Path(sys.argv[1]))
-print("open", flush=True)
-store.load(sys.stdin.buffer, lambda message: print(message, flush=True))
-"""
-
-
-def _start_loading(root: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", LOADER, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-
-@pytest.mark.parametrize("moment", ["receiving", "unpacking"])
-def test_kill_in_the_middle_of_a_load(moment: str, shop: Shop) -> None:
-    many = archives.files({f"{number}": b"x" * 3000 for number in range(20_000)})
-    data = archives.docker_archive(["app:1"], [BASE, many])
-    with _start_loading(shop.root) as process:
-        assert process.stdin
-        assert process.stdout
-        assert process.stdout.readline() == b"open\n"
-        if moment == "receiving":
-            process.stdin.write(data[: len(data) // 2])
-            process.stdin.flush()
-            while not list((shop.root / "tmp").glob("*/*")):
-                time.sleep(0.01)
-        else:
-            process.stdin.write(data)
-            process.stdin.close()
-            while b"Loading layer" not in process.stdout.readline():
-                pass
-        ImageStore(shop.root)  # does not take away what a living process works on
-        assert list((shop.root / "tmp").iterdir())
-        process.send_signal(signal.SIGKILL)
-    assert list((shop.root / "tmp").iterdir())
-    store = ImageStore(shop.root)
-    assert not list((shop.root / "tmp").iterdir())
-    assert store.image_ids() == []
-    [image] = store.load(io.BytesIO(data), shop.messages.append)
-    assert store.image(image.image_id).size == 20_000 * 3000 + 8
-
-
-def test_a_layer_without_a_record_is_made_anew(shop: Shop) -> None:
-    """A crash after the layer was moved into place and before the record was written."""
-    [chain] = chain_ids([archives.digest(BASE)])
-    (shop.root / "layers" / chain / "half").mkdir(parents=True)
-    [image] = shop.load(archives.docker_archive(["app:1"], [BASE]))
-    assert not Path(shop.store.layer_dirs(image.image_id)[0], "half").exists()
-
-
-def test_two_processes_load_the_same(shop: Shop) -> None:
-    data = archives.docker_archive(["app:1"], [BASE, TOP])
-    loaders = [_start_loading(shop.root) for _ in range(2)]
-    for loader in loaders:
-        assert loader.stdin
-        loader.stdin.write(data)
-        loader.stdin.close()
-    for loader in loaders:
-        assert loader.stdout
-        loader.stdout.read()
-        loader.stdout.close()
-        assert loader.wait() == 0
-    assert len(shop.store.image_ids()) == 1

@@ -8,7 +8,8 @@ import socket
 
 from django.conf import settings
 
-LOOK, STARTED = "look", "started"
+LOOK, STARTED = "look", "started"  # from workers
+EXITED = "exited"  # from shims
 
 
 def nudge(container_id: str, notice: str = LOOK) -> None:

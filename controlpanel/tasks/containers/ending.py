@@ -6,6 +6,7 @@ import signal as signals
 from typing import Any
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
@@ -14,7 +15,7 @@ from controlpanel.tasks import movers, notices
 from controlpanel.tasks.containers import lookup, pausing, start
 from controlpanel.tasks.operation import LATER, Later, call_id, operation
 from engine.containers import config_signals, runtime
-from engine.errors import Conflict, InvalidArgument, Unavailable
+from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable
 
 STOP_SIGNAL = "SIGTERM"
 STOP_SECONDS = 10
@@ -62,11 +63,20 @@ def kill(id: str, signal: str | None = None) -> dict[str, bool] | Later:  # noqa
     final = is_final(container, number)
     _note_by_hand(container, final)
     if number == signals.SIGKILL:
-        Waiter.objects.create(container=container, purpose=Waiter.Purpose.KILL, call_id=call_id())
+        enlist(container, Waiter.Purpose.KILL, {})
     send(container, number)
     if final:
         pausing.resume(container)
     return LATER if number == signals.SIGKILL and call_id() else {"changed": True}
+
+
+def enlist(container: Container, purpose: Waiter.Purpose, arguments: dict[str, Any]) -> Waiter:
+    """Have the running call answered at the container's end. Raises NotFound when somebody has just removed it."""
+    try:
+        with transaction.atomic():
+            return Waiter.objects.create(container=container, purpose=purpose, call_id=call_id(), arguments=arguments)
+    except IntegrityError as error:
+        raise NotFound(f"No such container: {container.id}") from error
 
 
 def send(container: Container, number: int) -> None:
@@ -102,7 +112,7 @@ def _ask_to_end(
     _note_by_hand(container, final=True)
     arguments: dict[str, Any] = {"signal": number, "timeout": patience}
     # The row comes first: an exit in the next instant must find it.
-    waiter = Waiter.objects.create(container=container, purpose=purpose, call_id=call_id(), arguments=arguments)
+    waiter = enlist(container, purpose, arguments)
     try:
         runtime.stop(settings.MUELLE_LAYOUT, container.id, number, patience)
         pausing.resume(container)

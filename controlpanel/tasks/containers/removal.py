@@ -9,17 +9,18 @@ import signal as signals
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
 from controlpanel.objects.states import Status
-from controlpanel.tasks import movers, networking, notices
+from controlpanel.tasks import answers, movers, networking, notices
 from controlpanel.tasks import volumes as volume_tasks
 from controlpanel.tasks.containers import ending, lookup, pausing
 from controlpanel.tasks.images import library
 from controlpanel.tasks.operation import LATER, Later, call_id, operation
 from engine.containers import runtime
-from engine.errors import Conflict, MuelleError, SystemFailure
+from engine.errors import Conflict, MuelleError, NotFound, SystemFailure
 
 DEBRIS = ".removed-"  # begins the name of a directory whose container is gone
 
@@ -80,7 +81,10 @@ def _forget(container: Container, with_volumes: bool) -> list[events.Event]:
     happened = [events.of_container(container, "destroy")]
     anonymous = volume_tasks.anonymous_of(container) if with_volumes and container.mounts else []
     image_id = container.image_id
-    container.delete()
+    with transaction.atomic():
+        late = list(container.waiters.all())
+        container.delete()
+    _answer(late)
     library.collect(image_id)
     for volume in anonymous:
         try:
@@ -90,10 +94,20 @@ def _forget(container: Container, with_volumes: bool) -> list[events.Event]:
     return happened
 
 
+def _answer(late: list[Waiter]) -> None:
+    """Those who came while the container was on its way out; their rows went with it."""
+    for waiter in late:
+        if waiter.purpose == Waiter.Purpose.RESTART:
+            answer = answers.of_error(NotFound(f"No such container: {waiter.container_id}"))
+        else:
+            answer = answers.of_value({"changed": True})
+        answers.deliver(waiter.call_id, answer)
+
+
 def _kill_and_remove(container: Container, with_volumes: bool) -> dict[str, bool] | Later:
     Container.objects.filter(pk=container.pk).update(manually_stopped=True, restart_cancelled=True)
     arguments = {"volumes": with_volumes}
-    Waiter.objects.create(container=container, purpose=Waiter.Purpose.REMOVE, call_id=call_id(), arguments=arguments)
+    ending.enlist(container, Waiter.Purpose.REMOVE, arguments)
     ending.send(container, signals.SIGKILL)
     pausing.resume(container)
     notices.nudge(container.id)

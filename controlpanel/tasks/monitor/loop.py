@@ -24,10 +24,11 @@ from controlpanel.objects import events
 from controlpanel.tasks.images import library
 from controlpanel.tasks.monitor import boot, notices
 from controlpanel.tasks.monitor.keeper import Keeper
-from controlpanel.tasks.notices import STARTED
+from controlpanel.tasks.notices import EXITED, STARTED
 
 THREADS = 4
 PATROL_SECONDS = 2.0
+ANNOUNCE_SECONDS = 0.1
 TIDY_SECONDS = 300.0
 MAX_NOTICE = 64 * 1024
 
@@ -44,6 +45,7 @@ class Monitor:
         self._timers: list[tuple[float, int, Work]] = []
         self._counter = itertools.count()
         self._busy: dict[str, bool] = {}
+        self._announced: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = False
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -119,6 +121,7 @@ class Monitor:
 
     def _tidy(self) -> None:
         boot.forget_execs()
+        self._announced.clear()  # some have ended without a notice; forgetting the others delays one look a little
         self.later(TIDY_SECONDS, self._tidy)
 
     def _read_notices(self) -> None:
@@ -133,10 +136,22 @@ class Monitor:
             except (ValueError, KeyError, TypeError):
                 logger.warning("a notice that is none: %r", data[:200])
                 continue
+            if notice.get("notice") == STARTED:
+                self._announced.add(container_id)
             if notices.concerns_end(notice):
-                self.look(container_id)
+                self._look_in_order(container_id, notice)
             elif notice.get("notice") != STARTED:
                 self._submit(lambda each=notice: notices.record(each))  # type: ignore[misc]
+
+    def _look_in_order(self, container_id: str, notice: dict[str, Any]) -> None:
+        """A command may end before its start is published: its ``die`` waits for the worker's word, but not long."""
+        kind = notice.get("notice")
+        if kind == EXITED and container_id not in self._announced:
+            self.later(ANNOUNCE_SECONDS, lambda: self.look(container_id))
+            return
+        if kind in {EXITED, STARTED}:
+            self._announced.discard(container_id)  # that run is over
+        self.look(container_id)
 
     def _run_timers(self) -> float | None:
         """Hand out what is due; seconds until the next."""

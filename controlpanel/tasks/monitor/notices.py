@@ -9,11 +9,11 @@ from django.conf import settings
 
 from controlpanel.objects import events
 from controlpanel.objects.models import Container, Exec
-from controlpanel.tasks.notices import LOOK, STARTED
+from controlpanel.tasks.notices import EXITED, LOOK, STARTED
 from engine.containers import runtime
 
 # What makes the monitor look at a container; a start alone does not, see ``concerns_end``.
-ENDS = frozenset({"exited", LOOK})
+ENDS = frozenset({EXITED, LOOK})
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import pytest
 from controlpanel.objects import events, times
 from controlpanel.objects.models import Container, Endpoint, Network, Volume, Waiter
 from controlpanel.objects.states import Status
-from controlpanel.tasks import networking
+from controlpanel.tasks import answers, networking
 from controlpanel.tasks.containers import changing, ending, pausing, processes, removal, start
 from controlpanel.tasks.monitor.keeper import Keeper
 from engine.containers import runtime
@@ -282,3 +282,24 @@ def test_limits_change_while_it_runs(engine: Layout, make: Make) -> None:
 def test_a_missing_container_is_said_to_be_missing(engine: Layout, verb: Callable[..., object]) -> None:
     with pytest.raises(NotFound, match=r"^No such container: nosuch$"):
         verb(id="nosuch")
+
+
+def test_a_call_that_comes_during_a_removal_is_answered(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row comes after the others were served, and would go unseen with the container's."""
+    delivered: dict[str, Any] = {}
+    monkeypatch.setattr(answers, "deliver", delivered.__setitem__)
+    container = make(["sleep", "100"])
+    assert container.move((Status.CREATED,), Status.REMOVING)
+    for purpose in (Waiter.Purpose.REMOVE, Waiter.Purpose.RESTART):
+        Waiter.objects.create(container=container, purpose=purpose, call_id=purpose.value)
+    removal.purge(container, with_volumes=False)
+    assert delivered["remove"] == {"value": {"changed": True}}
+    assert delivered["restart"]["error"]["kind"] == "NotFound"
+
+
+def test_waiting_for_a_container_that_has_just_gone_is_a_404(engine: Layout, make: Make) -> None:
+    container = make(["sleep", "100"])
+    runtime.delete(engine, container.id)
+    Container.objects.filter(pk=container.pk).delete()
+    with pytest.raises(NotFound, match=f"No such container: {container.id}"):
+        ending.enlist(container, Waiter.Purpose.REMOVE, {})

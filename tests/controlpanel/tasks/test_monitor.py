@@ -7,9 +7,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
+from controlpanel.objects import events
 from controlpanel.objects.models import Container, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.tasks import movers
@@ -37,6 +39,29 @@ def test_an_end_is_noticed(monitor: Monitor, make: Make) -> None:
     start.start(id=container.id)
     until(lambda: fresh(container).status == Status.EXITED)
     assert fresh(container).exit_code == 4
+
+
+def _has_ended(container: Container) -> bool:
+    return fresh(container).status == Status.EXITED
+
+
+def test_a_short_run_starts_before_it_dies(
+    monitor: Monitor, make: Make, sent: list[events.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is known before the worker has published the start."""
+    publish = events.publish_all
+
+    def slowly(happened: list[events.Event]) -> None:
+        time.sleep(0.05 if any(event.action == "start" for event in happened) else 0)
+        publish(happened)
+
+    monkeypatch.setattr(events, "publish_all", slowly)
+    for _ in range(5):
+        container = make(["true"])
+        start.start(id=container.id)
+        until(partial(_has_ended, container))
+    order = [event.action for event in sent if event.action in ("start", "die")]
+    assert order == ["start", "die"] * 5
 
 
 def test_a_killed_shim_takes_its_container_along(engine: Layout, monitor: Monitor, make: Make) -> None:

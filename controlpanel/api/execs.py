@@ -79,7 +79,7 @@ def _last_known(row: Exec) -> dict[str, Any]:
     deadline = time.monotonic() + RECORD_SECONDS
     while row.running and time.monotonic() < deadline:
         time.sleep(0.01)
-        row.refresh_from_db(fields=["running", "exit_code", "pid"])
+        row = Exec.objects.find(row.container.node_id, row.id)
     return {"running": False, "exit_code": row.exit_code, "pid": row.pid}
 
 

@@ -34,3 +34,9 @@ def find_settled(reference: str) -> Container:
         time.sleep(LOOK_SECONDS)
         container = find(container.id)
     return container
+
+
+def look_again(container: Container) -> None:
+    """Read the status anew; a row that somebody has removed meanwhile is REMOVING."""
+    row = Container.objects.filter(pk=container.pk).values_list("status", flat=True).first()
+    container.status = row or Status.REMOVING

@@ -20,7 +20,7 @@ def pause(id: str) -> None:  # noqa: A002  # the name on the wire
     """Freeze every process. The row moves first, so that of two callers one does it and the other is told."""
     container = lookup.find_settled(id)
     if not container.move((Status.RUNNING,), Status.PAUSED):
-        container.refresh_from_db(fields=["status"])
+        lookup.look_again(container)
         if container.status == Status.PAUSED:
             raise Conflict(f"Container {container.id} is already paused")
         if container.status == Status.RESTARTING:
@@ -41,7 +41,7 @@ def pause(id: str) -> None:  # noqa: A002  # the name on the wire
 
 def _overtaken(container: Container) -> bool:
     """Whether somebody asked for the end, or resumed it, before it stood still: a frozen process takes no signal."""
-    container.refresh_from_db(fields=["status"])
+    lookup.look_again(container)
     if container.status == Status.PAUSED and not container.waiters.exists():
         return False
     with contextlib.suppress(SystemFailure):
@@ -60,7 +60,7 @@ def unpause(id: str) -> None:  # noqa: A002
 
 def resume(container: Container) -> bool:
     """Thaw a paused container; false when it is not paused. Thawing twice does no harm, so it comes first."""
-    container.refresh_from_db(fields=["status"])
+    lookup.look_again(container)
     if container.status != Status.PAUSED:
         return False
     with contextlib.suppress(SystemFailure):  # its cgroup is gone when it has just ended

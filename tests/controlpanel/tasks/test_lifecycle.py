@@ -303,3 +303,10 @@ def test_waiting_for_a_container_that_has_just_gone_is_a_404(engine: Layout, mak
     Container.objects.filter(pk=container.pk).delete()
     with pytest.raises(NotFound, match=f"No such container: {container.id}"):
         ending.enlist(container, Waiter.Purpose.REMOVE, {})
+
+
+def test_resuming_what_has_just_gone_changes_nothing(engine: Layout, make: Make) -> None:
+    container = make(["sleep", "100"])
+    runtime.delete(engine, container.id)
+    Container.objects.filter(pk=container.pk).delete()
+    assert not pausing.resume(container)

@@ -95,10 +95,13 @@ def ensure(request: MountRequest, undo: ExitStack) -> Volume:
     if request.source:
         known = Volume.objects.filter(node_id=settings.MUELLE_NODE, name=request.source).first()
         if known:
-            return _same_driver(known, request)
+            return _adopt(known, request)
     request = request._replace(source=request.source or secrets.token_hex(32), labels=_labels(request))
     local.check(request.source, request.driver, request.driver_options)
-    row = _insert(request)
+    try:
+        row = _insert(request)
+    except IntegrityError:  # somebody was faster: it is theirs, also to take back
+        return _adopt(find(request.source), request)
     try:
         local.create(settings.MUELLE_LAYOUT, row.name)
     except BaseException:
@@ -133,9 +136,11 @@ def discard(row: Volume) -> list[events.Event]:
     return [events.event("volume", "destroy", name, {"driver": row.driver})]
 
 
-def _same_driver(row: Volume, request: MountRequest) -> Volume:
+def _adopt(row: Volume, request: MountRequest) -> Volume:
+    """A volume that is there already; whoever inserted the row may not have made the directory yet."""
     if row.driver != request.driver:
         raise Conflict(f"create {row.name}: volume {row.name} exists with driver {row.driver}")
+    local.create(settings.MUELLE_LAYOUT, row.name)
     return row
 
 
@@ -146,15 +151,12 @@ def _labels(request: MountRequest) -> dict[str, str]:
 
 def _insert(request: MountRequest) -> Volume:
     labels = request.labels or {}
-    try:
-        with transaction.atomic():
-            return Volume.objects.create(
-                node_id=settings.MUELLE_NODE,
-                name=request.source,
-                driver=request.driver,
-                labels=labels,
-                created_at=times.now(),
-                anonymous=ANONYMOUS_LABEL in labels,
-            )
-    except IntegrityError:
-        return find(request.source)
+    with transaction.atomic():
+        return Volume.objects.create(
+            node_id=settings.MUELLE_NODE,
+            name=request.source,
+            driver=request.driver,
+            labels=labels,
+            created_at=times.now(),
+            anonymous=ANONYMOUS_LABEL in labels,
+        )

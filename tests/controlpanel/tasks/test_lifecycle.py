@@ -10,13 +10,13 @@ import pytest
 from controlpanel.objects import events, times
 from controlpanel.objects.models import Container, Endpoint, Network, Volume, Waiter
 from controlpanel.objects.states import Status
-from controlpanel.tasks import answers, networking
+from controlpanel.tasks import answers, networking, volumes
 from controlpanel.tasks.containers import changing, ending, pausing, processes, removal, start
 from controlpanel.tasks.monitor.keeper import Keeper
 from engine.containers import runtime
 from engine.errors import Conflict, InvalidArgument, MuelleError, NotFound, SystemFailure
 from engine.layout import Layout
-from tests.controlpanel.tasks.conftest import Make, actions, exists, fresh, until
+from tests.controlpanel.tasks.conftest import NODE, Make, actions, exists, fresh, until
 
 pytestmark = pytest.mark.kernel
 
@@ -310,3 +310,10 @@ def test_resuming_what_has_just_gone_changes_nothing(engine: Layout, make: Make)
     runtime.delete(engine, container.id)
     Container.objects.filter(pk=container.pk).delete()
     assert not pausing.resume(container)
+
+
+def test_a_volume_whose_maker_has_only_got_to_the_row(engine: Layout) -> None:
+    row = Volume.objects.create(node_id=NODE, name="young", driver="local", created_at=times.now())
+    volumes.create("young")
+    assert engine.volume(row.name).is_dir()
+    volumes.remove("young")

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from controlpanel.api import query
 from controlpanel.api.views import EngineView, empty
-from controlpanel.objects import events, times
+from controlpanel.objects import events
 from controlpanel.objects.models import Container, Exec
 from controlpanel.objects.states import Status
 from engine.containers import config, wire
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-# How long a session can be inspected after it was created, unless it still runs; Docker keeps it five minutes at least.
+# How long an inspect waits for the monitor to record the end of a session whose shim has gone.
 RECORD_SECONDS = 1.0
-KEPT_SECONDS = 3600
 
 
 class ExecCreateView(EngineView):
@@ -33,17 +32,10 @@ class ExecCreateView(EngineView):
         wanted = config.decode_exec(self.body())
         container = Container.objects.find(self.node, reference)
         _require_running(container, reference)
-        _forget_old(container)
         row = Exec.objects.create(id=secrets.token_hex(32), container=container, config=wanted, created=time.time_ns())
         action = f"exec_create: {' '.join(wanted['Cmd'])}"
         events.publish_all([events.of_container(container, action, execID=row.id)])
         return Response({"Id": row.id}, status=201)
-
-
-def _forget_old(container: Container) -> None:
-    """Drop sessions that ended, or were never started, long ago: a container that lives for years has many."""
-    limit = time.time_ns() - KEPT_SECONDS * times.NANO
-    container.execs.filter(running=False, created__lt=limit).delete()
 
 
 def _require_running(container: Container, reference: str) -> None:

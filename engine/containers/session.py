@@ -78,11 +78,11 @@ class Session:
             message, fds = {"error": SystemFailure("the process died during set-up").to_json(), "exit_code": 128}, []
         self._loop.forget(self._channel.fileno())
         self._channel.close()
-        reap(helper)
         if "born" in message:
             self._born(message["born"], fds)
         else:
             self._failed(message, fds)
+        reap(helper)  # last: it is still giving its memory back, and the client waits
 
     def _expire(self, helper: int) -> None:
         """A container can make set-up wait for ever, as with a dead network file system; not us with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 
 from engine.errors import InvalidArgument
@@ -71,12 +72,13 @@ def available() -> int:
 def limit_bounding(bits: int) -> None:
     """Drop everything but ``bits`` from the bounding set. Needs CAP_SETPCAP, so it comes before `limit`."""
     for bit in range(64):
-        try:
-            present = libc.prctl(libc.PR_CAPBSET_READ, bit)
-        except OSError:  # EINVAL: beyond the kernel's last capability
-            return
-        if present and not bits >> bit & 1:
-            libc.prctl(libc.PR_CAPBSET_DROP, bit)
+        if not bits >> bit & 1:
+            try:
+                libc.prctl(libc.PR_CAPBSET_DROP, bit)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # EINVAL: beyond the kernel's last capability
+                    raise
+                return
 
 
 def limit(bits: int) -> None:

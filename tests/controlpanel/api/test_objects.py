@@ -232,13 +232,6 @@ def test_exec_is_created_and_inspected(api: Client, running: Container, publishe
     assert event.action == "exec_create: sh -c x"
 
 
-def test_ended_sessions_are_forgotten_after_an_hour(api: Client, running: Container, published: list[Any]) -> None:
-    for number, ended in enumerate((True, False)):
-        Exec.objects.create(id=f"{number:064x}", container=running, config={}, running=not ended, created=1)
-    fresh = post(api, "/containers/c7/exec", {"Cmd": ["true"]}).json()["Id"]
-    assert set(Exec.objects.values_list("id", flat=True)) == {f"{1:064x}", fresh}
-
-
 def test_exec_refusals(api: Client, running: Container, make: MakeContainer) -> None:
     def message(reference: str, body: Any) -> tuple[int, str]:
         answer = post(api, f"/containers/{reference}/exec", body)

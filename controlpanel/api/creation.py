@@ -6,9 +6,11 @@ from typing import Any, NamedTuple, NoReturn
 
 from controlpanel.api import host, versions
 from controlpanel.objects.models import Container, Image, Network
-from engine.containers import config, config_modes, config_mounts
+from engine.containers import config
 from engine.containers.config import CreateRequest
-from engine.containers.config_image import command
+from engine.containers.config import modes as config_modes
+from engine.containers.config import mounts as config_mounts
+from engine.containers.config.image import command
 from engine.errors import InvalidArgument, NotFound, Unsupported
 
 NAMESPACES = ("NetworkMode", "IpcMode", "PidMode")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.containers import config_resources
 from engine.containers.config import Host
+from engine.containers.config import resources as config_resources
 
 # Go's names of architectures, which the API uses, by the kernel's.
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}

@@ -10,8 +10,8 @@ from controlpanel.api import durations, versions
 from controlpanel.objects import times
 from controlpanel.objects.models import Image
 from engine.containers.config import shown
-from engine.containers.config_decode import decode
-from engine.containers.config_tables import CONFIG
+from engine.containers.config.decode import decode
+from engine.containers.config.tables import CONFIG
 from engine.images import references
 
 # Before 1.50 an image's Config was shown as a container's, with all its fields.

@@ -10,7 +10,7 @@ from controlpanel.api import endpoints, mounts
 from controlpanel.objects.models import Container, Exec
 from controlpanel.objects.states import Status
 from engine.containers.config import shown
-from engine.containers.config_image import command
+from engine.containers.config.image import command
 
 RUNNING_EXECS_SHOWN = 1000
 

@@ -11,7 +11,8 @@ from controlpanel.api.views import EngineView, empty
 from controlpanel.objects import events
 from controlpanel.objects.models import Container
 from controlpanel.tasks import calls
-from engine.containers import config_signals, wire
+from engine.containers import wire
+from engine.containers.config import signals as config_signals
 from engine.errors import Conflict, InvalidArgument, Unsupported
 
 if TYPE_CHECKING:

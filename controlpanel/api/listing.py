@@ -20,7 +20,7 @@ from controlpanel.api import durations, endpoints, mounts
 from controlpanel.objects import states
 from controlpanel.objects.models import Container, ImageReference
 from controlpanel.objects.states import Status
-from engine.containers.config_image import command
+from engine.containers.config.image import command
 from engine.errors import InvalidArgument
 from engine.images import references
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from controlpanel.api import endpoints, filters
 from controlpanel.api.views import EngineView
 from controlpanel.objects.models import Container, Network
-from engine.containers.config_decode import BOOL, TEXT
+from engine.containers.config.decode import BOOL, TEXT
 from engine.errors import Forbidden, InvalidArgument, Unsupported
 
 if TYPE_CHECKING:

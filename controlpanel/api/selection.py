@@ -9,7 +9,7 @@ from controlpanel.api import endpoints, filters, listing, query
 from controlpanel.api.filters import Filters
 from controlpanel.api.listing import Row
 from controlpanel.objects.models import Container, Endpoint, Image, Network
-from engine.containers import config_ports
+from engine.containers.config import ports as config_ports
 from engine.errors import InvalidArgument, NotFound
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from controlpanel.access import errors, policy
 from controlpanel.api import parsers, versions
 from controlpanel.api.renderers import DockerJSONRenderer
-from engine.containers.config_decode import Fields, read_object
+from engine.containers.config.decode import Fields, read_object
 from engine.errors import Unsupported
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from controlpanel.api import filters, query, volumes_rendering
 from controlpanel.api.views import EngineView, empty
 from controlpanel.objects.models import Volume
 from controlpanel.tasks import calls
-from engine.containers import config_mounts
-from engine.containers.config_decode import NULLABLE_TEXT_MAP, TEXT
+from engine.containers.config import mounts as config_mounts
+from engine.containers.config.decode import NULLABLE_TEXT_MAP, TEXT
 from engine.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from controlpanel.objects.models import Container, Endpoint, Network
-from engine.containers import config_ports
+from engine.containers.config import ports as config_ports
 from engine.errors import SystemFailure, Unsupported
 from engine.networks import addresses, bridge, endpoint, ports
 from engine.networks.bridge import Bridge

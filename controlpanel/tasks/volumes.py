@@ -16,7 +16,7 @@ from controlpanel.objects.models import Container, Volume
 from controlpanel.objects.models.volumes import ANONYMOUS_LABEL
 from controlpanel.tasks.filters import matches_labels
 from controlpanel.tasks.operation import operation
-from engine.containers.config_mounts import MountRequest
+from engine.containers.config.mounts import MountRequest
 from engine.errors import Conflict, MuelleError, NotFound
 from engine.volumes import local
 from engine.volumes.copyup import copy_up

@@ -1,4 +1,4 @@
-"""The mounts of a container, the kernel's own and what users bring, as steps for `engine.containers.rootfs`.
+"""The mounts of a container, the kernel's own and what users bring, as steps for `engine.containers.shim.rootfs`.
 
 The list of kernel file systems, devices and hidden paths is the OCI runtime specification's default for Linux, with
 Docker's choices where it leaves one.

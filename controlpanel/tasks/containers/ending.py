@@ -14,7 +14,8 @@ from controlpanel.objects.states import Status
 from controlpanel.tasks import movers, notices
 from controlpanel.tasks.containers import lookup, pausing, start
 from controlpanel.tasks.operation import LATER, Later, call_id, operation
-from engine.containers import config_signals, runtime
+from engine.containers import runtime
+from engine.containers.config import signals as config_signals
 from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable
 
 STOP_SIGNAL = "SIGTERM"

@@ -10,8 +10,8 @@ from controlpanel.objects import events
 from controlpanel.objects.models import Container, Volume
 from controlpanel.tasks import volumes
 from controlpanel.tasks.containers import lookup
-from engine.containers import config_mounts
-from engine.containers.config_mounts import MountRequest
+from engine.containers.config import mounts as config_mounts
+from engine.containers.config.mounts import MountRequest
 from engine.containers.mounts import MountPoint
 from engine.errors import InvalidArgument
 

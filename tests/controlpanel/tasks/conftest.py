@@ -43,7 +43,7 @@ def layout(nothing_left_behind: None) -> Iterator[Layout]:
     found = Layout(root / "home", root / "run")
     for directory in (found.home, found.run / "shims", found.container("x").parent, found.volumes):
         directory.mkdir(mode=0o710, parents=True)
-    command = [sys.executable, "-S", "-m", "engine.containers.launcher", str(found.run), "0"]
+    command = [sys.executable, "-S", "-m", "engine.containers.shim.launcher", str(found.run), "0"]
     launcher = subprocess.Popen(command)
     try:
         until(found.launcher_socket.exists)

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from controlpanel.objects import events
-from controlpanel.objects.models import Container, Waiter
+from controlpanel.objects.models import Container, Exec, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.tasks import movers
 from controlpanel.tasks.containers import ending, removal, start
@@ -225,3 +225,11 @@ def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make) -> Non
     aside.rename(engine.launcher_socket)
     asked[-1]()
     assert fresh(container).status == Status.RUNNING
+
+
+def test_sessions_that_ended_long_ago_are_forgotten(make: Make) -> None:
+    container = make(["sleep", "100"])
+    for number, (ended, created) in enumerate([(True, 1), (False, 1), (True, time.time_ns())]):
+        Exec.objects.create(id=f"{number:064x}", container=container, config={}, running=not ended, created=created)
+    boot.forget_execs()
+    assert {row.id[-1] for row in Exec.objects.all()} == {"1", "2"}

@@ -45,7 +45,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     for directory in (layout.home / "containers", layout.cache, layout.run / "shims"):
         directory.mkdir()
     _make_layer(layout.images / "layers" / LAYER)
-    command = [sys.executable, "-S", "-E", "-m", "engine.containers.launcher", str(layout.run), "0"]
+    command = [sys.executable, "-S", "-E", "-m", "engine.containers.shim.launcher", str(layout.run), "0"]
     launcher = subprocess.Popen(command)
     while not layout.attach_socket.exists():
         assert launcher.poll() is None

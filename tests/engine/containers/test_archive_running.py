@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.containers import archive_child, archive_view
+from engine.containers.archive import child as archive_child
+from engine.containers.archive import view as archive_view
 from engine.containers.mounts import MountPoint
 from engine.errors import Conflict, NotFound, SystemFailure
 from tests.engine.containers.archive_files import SLEEP, Files

@@ -12,7 +12,8 @@ import time
 import pytest
 
 from engine.archives.streams import Sink, source
-from engine.containers import archive, archive_child
+from engine.containers import archive
+from engine.containers.archive import child as archive_child
 from engine.errors import SystemFailure, Unavailable
 from tests.engine.containers.archive_files import Files
 from tests.support.archives import layer, member

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.containers import config
-from engine.containers.config_tables import CONFIG, HOST_CONFIG
+from engine.containers.config.tables import CONFIG, HOST_CONFIG
 from engine.errors import InvalidArgument, MuelleError, NotFound, Unsupported
 
 HOST = config.Host(cpus=2, cgroup_v2=False)

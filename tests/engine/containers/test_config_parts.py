@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.containers import config, config_mounts, config_ports, config_resources, config_signals
-from engine.containers.config_mounts import MountRequest
-from engine.containers.config_ports import PortRequest
+from engine.containers import config
+from engine.containers.config import mounts as config_mounts
+from engine.containers.config import ports as config_ports
+from engine.containers.config import resources as config_resources
+from engine.containers.config import signals as config_signals
+from engine.containers.config.mounts import MountRequest
+from engine.containers.config.ports import PortRequest
 from engine.errors import InvalidArgument, MuelleError
 
 

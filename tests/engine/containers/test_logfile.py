@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.containers.logfile import PARTIAL_SIZE, LogFile, escape, timestamp
+from engine.containers.shim.logfile import PARTIAL_SIZE, LogFile, escape, timestamp
 
 Made = tuple[LogFile, Path]
 

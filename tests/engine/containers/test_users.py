@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.containers.users import User, lookup
+from engine.containers.shim.users import User, lookup
 from engine.errors import InvalidArgument
 
 

@@ -15,17 +15,18 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from engine.containers import starter, wire
-from engine.containers.logfile import LogFile, timestamp
-from engine.containers.loop import READ, Loop
-from engine.containers.reaper import reap
-from engine.containers.requests import Requests
-from engine.containers.session import Session
-from engine.containers.stdio import Stdio
+from engine.containers import wire
+from engine.containers.shim import starter
+from engine.containers.shim.logfile import LogFile, timestamp
+from engine.containers.shim.loop import READ, Loop
+from engine.containers.shim.reaper import reap
+from engine.containers.shim.requests import Requests
+from engine.containers.shim.session import Session
+from engine.containers.shim.stdio import Stdio
 from engine.kernel import libc
 
 if TYPE_CHECKING:
-    from engine.containers.requests import Connection
+    from engine.containers.shim.requests import Connection
 
 LINGER_SECONDS = 10.0  # for clients that have not read everything when the container ends
 MAX_EXIT_CODES = 1024
@@ -33,7 +34,7 @@ Attachment = tuple[wire.Message, int]
 
 
 class Shim:
-    """Serves one running container until it has ended. ``facts`` and ``fds`` come from `engine.containers.starter`."""
+    """Serves one running container until it has ended. ``facts`` and ``fds`` come from the starter."""
 
     def __init__(self, directory: str, listener: socket.socket, facts: dict[str, Any], fds: list[int]) -> None:
         self.id: str = facts["id"]

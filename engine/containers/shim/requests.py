@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.containers import wire
-from engine.containers.loop import READ, Loop
+from engine.containers.shim.loop import READ, Loop
 from engine.errors import Conflict, Forbidden, InvalidArgument, MuelleError, NotFound
 
 if TYPE_CHECKING:
-    from engine.containers.shim import Shim
+    from engine.containers.shim.shim import Shim
 
 
 class Connection:

@@ -13,7 +13,7 @@ import resource
 import signal
 from typing import Any, NoReturn
 
-from engine.containers.users import User, lookup
+from engine.containers.shim.users import User, lookup
 from engine.errors import InvalidArgument
 from engine.kernel import capabilities, libc
 

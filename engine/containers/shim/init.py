@@ -1,6 +1,6 @@
 """The child that becomes a container's first process, from clone3 to execve.
 
-It talks to `engine.containers.starter` over a SOCK_SEQPACKET pair (`engine.containers.wire`):
+It talks to `engine.containers.shim.starter` over a SOCK_SEQPACKET pair (`engine.containers.wire`):
 
     child   → {"created"} + network namespace, netlink socket in it     at once: the network is made while we mount
     child   → {"ready"} + terminal's master (with a terminal)           the root stands
@@ -17,8 +17,9 @@ import socket
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from engine.containers import rootfs, wire
-from engine.containers.process import CannotRun, become
+from engine.containers import wire
+from engine.containers.shim import rootfs
+from engine.containers.shim.process import CannotRun, become
 from engine.errors import MuelleError, SystemFailure
 from engine.kernel import libc, pty
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.containers.config_decode import (
+from engine.containers.config.decode import (
     BOOL,
     INT64,
     INTEGER,

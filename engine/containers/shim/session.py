@@ -15,12 +15,12 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from engine.containers import wire
-from engine.containers.init import join_cgroups, protect, replace_stdio, report
-from engine.containers.loop import READ, Loop
-from engine.containers.process import become
-from engine.containers.reaper import reap
-from engine.containers.starter import read_spec
-from engine.containers.stdio import Pipes, Stdio, make_pipes
+from engine.containers.shim.init import join_cgroups, protect, replace_stdio, report
+from engine.containers.shim.loop import READ, Loop
+from engine.containers.shim.process import become
+from engine.containers.shim.reaper import reap
+from engine.containers.shim.starter import read_spec
+from engine.containers.shim.stdio import Pipes, Stdio, make_pipes
 from engine.errors import MuelleError, SystemFailure
 from engine.kernel import libc, pty
 

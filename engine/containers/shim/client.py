@@ -11,14 +11,14 @@ import socket
 from typing import Protocol
 
 from engine.containers.frames import DetachKeys, header
-from engine.containers.loop import HANGUP, READ, WRITE, Loop
+from engine.containers.shim.loop import HANGUP, READ, WRITE, Loop
 
 READ_SIZE = 64 * 1024
 MAX_BACKLOG = 1024 * 1024
 
 
 class Streams(Protocol):
-    """What a client needs of the process's streams; `engine.containers.stdio.Stdio` is one."""
+    """What a client needs of the process's streams; `engine.containers.shim.stdio.Stdio` is one."""
 
     loop: Loop
 

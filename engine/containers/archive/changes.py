@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from engine.archives.extraction import OVERLAY_OPAQUE
-from engine.containers.archive_child import printable
-from engine.containers.archive_view import Target, enter_image
+from engine.containers.archive.child import printable
+from engine.containers.archive.view import Target, enter_image
 from engine.kernel import libc
 
 MODIFIED, ADDED, DELETED = 0, 1, 2

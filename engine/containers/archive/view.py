@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.containers.mounts import MountPoint
-from engine.containers.rootfs import make_target
 from engine.containers.runtime import process_start_time
+from engine.containers.shim.rootfs import make_target
 from engine.errors import Conflict, InvalidArgument, SystemFailure
 from engine.kernel import libc
 from engine.layout import Layout

@@ -11,9 +11,9 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from engine.containers.client import MAX_BACKLOG, READ_SIZE, Client
 from engine.containers.frames import STDERR, STDOUT
-from engine.containers.loop import READ, WRITE, Loop
+from engine.containers.shim.client import MAX_BACKLOG, READ_SIZE, Client
+from engine.containers.shim.loop import READ, WRITE, Loop
 from engine.kernel import pty
 
 _NAMES = {STDOUT: "stdout", STDERR: "stderr"}

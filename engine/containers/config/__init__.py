@@ -15,17 +15,15 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from engine.containers import (
-    config_image,
-    config_modes,
-    config_mounts,
-    config_ports,
-    config_resources,
-    config_security,
-    config_signals,
-)
-from engine.containers.config_decode import read_object
-from engine.containers.config_tables import CONFIG, EXEC, HOST_CONFIG, NETWORKING, OMITTED_WHEN_EMPTY, UPDATE
+from engine.containers.config import image as config_image
+from engine.containers.config import modes as config_modes
+from engine.containers.config import mounts as config_mounts
+from engine.containers.config import ports as config_ports
+from engine.containers.config import resources as config_resources
+from engine.containers.config import security as config_security
+from engine.containers.config import signals as config_signals
+from engine.containers.config.decode import read_object
+from engine.containers.config.tables import CONFIG, EXEC, HOST_CONFIG, NETWORKING, OMITTED_WHEN_EMPTY, UPDATE
 from engine.errors import InvalidArgument, Unsupported
 
 NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")

@@ -18,9 +18,10 @@ import socket
 import time
 from typing import Any, NoReturn
 
-from engine.containers import init, wire
-from engine.containers.logfile import timestamp
-from engine.containers.stdio import Pipes, make_pipes
+from engine.containers import wire
+from engine.containers.shim import init
+from engine.containers.shim.logfile import timestamp
+from engine.containers.shim.stdio import Pipes, make_pipes
 from engine.errors import SystemFailure
 from engine.kernel import libc
 

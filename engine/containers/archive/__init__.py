@@ -1,6 +1,6 @@
 """Files of a container as archives: ``docker cp`` both ways, ``export`` and ``diff``.
 
-Every operation runs in a short-lived child that has entered the container's files (`engine.containers.archive_view`):
+Every operation runs in a short-lived child that has entered the container's files (`engine.containers.archive.view`):
 plain path look-ups there end inside the container. Running, stopped and never started containers are all the same here.
 """
 
@@ -17,10 +17,11 @@ from engine.archives.compression import plain
 from engine.archives.extraction import Policy, extract
 from engine.archives.streams import Sink, source
 from engine.archives.writer import TreeWriter, children
-from engine.containers import archive_changes, archive_child
-from engine.containers.archive_child import printable
-from engine.containers.archive_view import Target, enter
-from engine.containers.users import lookup
+from engine.containers.archive import changes as archive_changes
+from engine.containers.archive import child as archive_child
+from engine.containers.archive.child import printable
+from engine.containers.archive.view import Target, enter
+from engine.containers.shim.users import lookup
 from engine.errors import InvalidArgument, MuelleError, NotFound, SystemFailure
 
 __all__ = ["Target", "changes", "export", "get", "put", "stat"]

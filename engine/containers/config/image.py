@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.containers.config_decode import decode
-from engine.containers.config_tables import CONFIG
+from engine.containers.config.decode import decode
+from engine.containers.config.tables import CONFIG
 from engine.errors import InvalidArgument
 
 INHERITED_WHEN_EMPTY = ("User", "WorkingDir", "StopSignal")

@@ -12,11 +12,12 @@ import os
 import socket
 import sys
 
-from engine.containers import exe, shim, wire
-from engine.containers.loop import READ, Loop
-from engine.containers.reaper import reap
-from engine.containers.shim import Attachment
-from engine.containers.sockets import listen
+from engine.containers import wire
+from engine.containers.shim import exe, shim
+from engine.containers.shim.loop import READ, Loop
+from engine.containers.shim.reaper import reap
+from engine.containers.shim.shim import Attachment
+from engine.containers.shim.sockets import listen
 from engine.errors import InvalidArgument, MuelleError, Unavailable
 
 MAX_WAITING = 1024

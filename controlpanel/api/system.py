@@ -16,12 +16,14 @@ from controlpanel.api.views import EngineView
 from controlpanel.objects import times
 from controlpanel.objects.models import Container, Image
 from controlpanel.objects.states import Status
-from engine.errors import InvalidArgument
+from controlpanel.tasks import calls
+from engine.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
 NEVER_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
+WARNING_SECONDS = 2.0
 DF_TYPES = ("container", "image", "volume", "build-cache")
 
 
@@ -59,7 +61,9 @@ class InfoView(EngineView):
     actions = {"GET": "system.view"}
 
     def get(self, request: Request) -> Response:
-        return Response({**self._counts(), **_storage(), **_limits(), **_machine(), **_software(), **_network()})
+        parts = (self._counts(), _storage(), _limits(), _machine(), _software(), _network())
+        answer = {key: value for part in parts for key, value in part.items()}
+        return Response({**answer, "Warnings": _warnings() or None})
 
     def _counts(self) -> dict[str, Any]:
         rows = Container.objects.filter(node_id=self.node).values_list("status", "resting")
@@ -74,6 +78,15 @@ class InfoView(EngineView):
             "ContainersStopped": total - running - states[Status.PAUSED],
             "Images": Image.objects.filter(node_id=self.node).count(),
         }
+
+
+def _warnings() -> list[str]:
+    """What the workers find amiss on this host; that they do not answer is the first thing to say."""
+    try:
+        found: list[str] = calls.call_sync("system.warnings", timeout=WARNING_SECONDS)
+    except Unavailable as error:
+        return [f"WARNING: {error.message}"]
+    return found
 
 
 def _storage() -> dict[str, Any]:
@@ -153,7 +166,6 @@ def _software() -> dict[str, Any]:
         # Containers outlive the engine's processes, which is what Docker calls live restore.
         "LiveRestoreEnabled": True,
         "CDISpecDirs": [],
-        "Warnings": None,
     }
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+
 from controlpanel.tasks.images import library
 from controlpanel.tasks.operation import operation
+from engine.networks import firewall
 
 
 @operation("system.ping")
 def ping() -> bool:
     """A worker is there and answers."""
     return True
+
+
+@operation("system.warnings")
+def warnings() -> list[str]:
+    """What on this host keeps containers from working as they should, for ``docker info``."""
+    return firewall.warnings(settings.MUELLE_LAYOUT)
 
 
 @operation("system.df_sizes")

@@ -265,7 +265,8 @@ def test_an_exec_whose_shim_is_gone_has_ended(
     assert (shown["Running"], shown["ExitCode"]) == (False, 137)
 
 
-def test_info_counts_containers(api: Client, make: MakeContainer) -> None:
+def test_info_counts_containers(api: Client, make: MakeContainer, workers: Workers) -> None:
+    workers.answers["system.warnings"] = []
     make(1)
     make(2, status=Status.RUNNING)
     make(3, status=Status.PAUSED)
@@ -298,3 +299,12 @@ def test_disk_usage(api: Client, make: MakeContainer, workers: Workers) -> None:
     assert shown["Volumes"][0]["UsageData"] == {"RefCount": 0, "Size": 7}
     assert api.get("/system/df?type=volume").json()["Images"] == []
     assert api.get("/system/df?type=nosuch").status_code == 400
+
+
+def test_info_shows_warnings(api: Client, workers: Workers) -> None:
+    workers.answers["system.warnings"] = ["WARNING: the chain FORWARD drops"]
+    assert api.get("/info").json()["Warnings"] == ["WARNING: the chain FORWARD drops"]
+    workers.answers["system.warnings"] = Unavailable("the broker does not answer")
+    answer = api.get("/info")
+    assert answer.status_code == 200
+    assert answer.json()["Warnings"] == ["WARNING: the broker does not answer"]

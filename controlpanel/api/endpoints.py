@@ -80,7 +80,7 @@ def networks(container_id: str, mode: str, asked: Mapping[str, Any], seats: Seat
 
 
 def _network(asked: Mapping[str, Any], network: NetworkRow | None, taken: Mapping[str, Seat]) -> dict[str, Any]:
-    answer = {**EMPTY, **{key: value for key, value in asked.items() if key in EMPTY}}
+    answer = EMPTY | {key: asked[key] for key in EMPTY.keys() & asked.keys()}
     if network is None:
         return answer
     answer["NetworkID"] = network.id

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
 
 from controlpanel.tasks import operation
+from engine.kernel.processes import start_time
 
 
 def me() -> str:
@@ -16,8 +16,8 @@ def me() -> str:
 
 def is_alive(mover: str) -> bool:
     """Whether the process that ``mover`` names still runs."""
-    pid, _, start_time = mover.rpartition(":")[0].partition(":")
-    return pid.isdigit() and bool(start_time) and _start_time(int(pid)) == start_time
+    pid, _, started = mover.rpartition(":")[0].partition(":")
+    return pid.isdigit() and bool(started) and str(start_time(int(pid))) == started
 
 
 def call_of(mover: str) -> str:
@@ -27,13 +27,4 @@ def call_of(mover: str) -> str:
 
 @cache  # keyed by PID: a forked child asks anew
 def _identity(pid: int) -> str:
-    return f"{pid}:{_start_time(pid)}"
-
-
-def _start_time(pid: int) -> str | None:
-    """Field 22 of /proc/PID/stat (proc_pid_stat(5)), counted after the command's closing parenthesis."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]
+    return f"{pid}:{start_time(pid)}"

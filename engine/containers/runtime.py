@@ -22,6 +22,7 @@ from engine.containers import wire
 from engine.containers.spec import Spec
 from engine.errors import InvalidArgument, MuelleError, NotFound, Unavailable
 from engine.kernel.cgroups import Cgroup, Resources
+from engine.kernel.processes import start_time
 from engine.layout import Layout
 
 START_SECONDS = 90.0
@@ -140,21 +141,12 @@ def exit_of(layout: Layout, container_id: str) -> Exit | None:
 def alive(layout: Layout, container_id: str) -> bool:
     """Whether the shim serves and the recorded process is the one that runs now."""
     recorded = state(layout, container_id)
-    if recorded is None or process_start_time(recorded.pid) != recorded.start_time:
+    if recorded is None or start_time(recorded.pid) != recorded.start_time:
         return False
     try:
         return bool(wire.call(layout.shim_socket(container_id), {"op": "state"}, timeout=5)["running"])
     except MuelleError:
         return False
-
-
-def process_start_time(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat, or None for a process that does not exist or is a zombie; proc_pid_stat(5)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def kill_remains(layout: Layout, container_id: str, patience: float = 5.0) -> None:
@@ -174,7 +166,7 @@ def _await_last_word(layout: Layout, container_id: str, patience: float = 2.0) -
     """Let a shim that lives record the exit: it must not write into a directory that is being removed."""
     recorded = state(layout, container_id)
     deadline = time.monotonic() + patience
-    while recorded and process_start_time(recorded.shim_pid) is not None and time.monotonic() < deadline:
+    while recorded and start_time(recorded.shim_pid) is not None and time.monotonic() < deadline:
         if exit_of(layout, container_id):
             return
         time.sleep(0.002)

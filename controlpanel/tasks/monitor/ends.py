@@ -18,6 +18,7 @@ from controlpanel.tasks.monitor import policy
 from engine.containers import runtime, wire
 from engine.containers.runtime import Exit
 from engine.errors import MuelleError
+from engine.kernel.processes import start_time
 from engine.networks.endpoint import EndpointPlan
 
 KILLED = 137  # a shim that died took its container along (PDEATHSIG) and could not write how it ended
@@ -89,7 +90,7 @@ def run_of(container: Container, end: Exit) -> policy.Run:
 
 def _process_lives(container: Container) -> bool:
     state = runtime.state(settings.MUELLE_LAYOUT, container.id)
-    return state is not None and runtime.process_start_time(state.pid) == state.start_time
+    return state is not None and start_time(state.pid) == state.start_time
 
 
 def _shim_answers(container: Container) -> bool:

@@ -13,6 +13,7 @@ from controlpanel.tasks import answers, movers, networking
 from controlpanel.tasks.containers import removal
 from engine.containers import runtime
 from engine.errors import Unavailable
+from engine.kernel.processes import start_time
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def _finish_start(container: Container) -> answers.Answer:
     layout = settings.MUELLE_LAYOUT
     state = runtime.state(layout, container.id)
     began = state is not None and (
-        runtime.exit_of(layout, container.id) is not None or runtime.process_start_time(state.pid) == state.start_time
+        runtime.exit_of(layout, container.id) is not None or start_time(state.pid) == state.start_time
     )
     if state is not None and began:
         logger.warning("the start of %s was left unfinished: it runs", container)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.containers.mounts import MountPoint
-from engine.containers.runtime import process_start_time
 from engine.containers.shim.rootfs import make_target
 from engine.errors import Conflict, InvalidArgument, SystemFailure
 from engine.kernel import libc
+from engine.kernel.processes import start_time
 from engine.layout import Layout
 
 _CLONE = libc.OPEN_TREE_CLONE | libc.OPEN_TREE_CLOEXEC
@@ -130,7 +130,7 @@ def _running_root(target: Target) -> int:
     except OSError:
         raise gone from None
     # The identity is checked after opening: from here on the descriptor, not the number, names the namespace.
-    if target.start_time is None or process_start_time(target.pid or 0) != target.start_time:
+    if target.start_time is None or start_time(target.pid or 0) != target.start_time:
         raise gone
     libc.setns(theirs, libc.CLONE_NEWNS)
     tree = libc.open_tree(libc.AT_FDCWD, "/", _CLONE)

@@ -24,6 +24,7 @@ from engine.containers.shim.logfile import timestamp
 from engine.containers.shim.stdio import Pipes, make_pipes
 from engine.errors import SystemFailure
 from engine.kernel import libc
+from engine.kernel.processes import start_time
 
 SETUP_SECONDS = 60.0
 _CLONE_FLAGS = {
@@ -211,9 +212,3 @@ def write_json(path: str, value: dict[str, Any]) -> None:
     with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(value, file)
     os.replace(path + ".new", path)
-
-
-def start_time(pid: int) -> int:
-    """Field 22 of /proc/PID/stat: with the PID it names a process for good; proc_pid_stat(5)."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[19])

@@ -20,6 +20,7 @@ from controlpanel.tasks.monitor import boot, ends
 from controlpanel.tasks.monitor.keeper import Keeper
 from controlpanel.tasks.monitor.loop import Monitor
 from engine.containers import runtime
+from engine.kernel.processes import start_time
 from engine.layout import Layout
 from tests.controlpanel.tasks.conftest import Make, exists, fresh, until
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.kernel
 @pytest.fixture
 def dead_mover() -> str:
     with subprocess.Popen(["sleep", "100"]) as process:
-        mover = f"{process.pid}:{movers._start_time(process.pid)}:"
+        mover = f"{process.pid}:{start_time(process.pid)}:"
         process.kill()
     return mover
 
@@ -159,7 +160,7 @@ def test_a_reboot_ends_what_ran(engine: Layout, keeper: Keeper, make: Make) -> N
     state = runtime.state(engine, container.id)
     assert state is not None
     os.kill(state.shim_pid, signal.SIGKILL)
-    until(lambda: runtime.process_start_time(state.pid) is None)
+    until(lambda: start_time(state.pid) is None)
     engine.shim_socket(container.id).unlink(missing_ok=True)
     (engine.container(container.id) / "state.json").unlink()
     keeper.look(container.id)

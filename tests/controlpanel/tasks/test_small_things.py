@@ -13,6 +13,7 @@ from controlpanel.objects.times import NANO
 from controlpanel.tasks import answers, filters, movers
 from controlpanel.tasks.containers import names, processes
 from engine.errors import Conflict, InvalidArgument, MuelleError, SystemFailure, Unavailable
+from engine.kernel.processes import start_time
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_a_ps_table_without_pids_is_refused(output: str) -> None:
 def test_a_mover_is_alive_as_long_as_its_process() -> None:
     assert movers.is_alive(movers.me())
     with subprocess.Popen(["sleep", "100"]) as other:
-        mover = f"{other.pid}:{movers._start_time(other.pid)}:call"
+        mover = f"{other.pid}:{start_time(other.pid)}:call"
         assert movers.is_alive(mover)
         assert movers.call_of(mover) == "call"
         other.kill()

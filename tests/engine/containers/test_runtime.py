@@ -14,6 +14,7 @@ import pytest
 from engine.containers import runtime, wire
 from engine.containers.mounts import MountPoint
 from engine.errors import InvalidArgument, MuelleError
+from engine.kernel.processes import start_time
 from engine.layout import Layout
 from tests.engine.containers.conftest import Container, drain
 
@@ -281,7 +282,7 @@ def test_a_killed_shim_takes_the_container_along(container: Container) -> None:
     assert state is not None
     os.kill(state.shim_pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while runtime.process_start_time(state.pid) is not None and time.monotonic() < deadline:
+    while start_time(state.pid) is not None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not runtime.alive(container.layout, container.id)
     assert runtime.exit_of(container.layout, container.id) is None

@@ -119,14 +119,22 @@ def test_an_application_waits_for_a_client_that_does_not_read(server: Server) ->
     note.unlink()
 
 
-def test_a_server_that_does_nothing_uses_no_time(server: Server) -> None:
+def test_a_server_that_does_nothing_sleeps(server: Server) -> None:
     with server.unix(), server.tcp():
-        fields = Path(f"/proc/{server.pid}/stat")
-        before = fields.read_text().split()[13:15]
-        switches = _switches(server)
-        time.sleep(1)
-        assert fields.read_text().split()[13:15] == before
-        assert _switches(server) - switches < 5
+        # A tick of the clock is charged to whoever runs at that moment, and a page fault or a
+        # late timer can wake anybody once: a server that polls does so in every second.
+        eventually(lambda: _sleeps_for_a_second(server))
+
+
+def _sleeps_for_a_second(server: Server) -> bool:
+    ticks, switches = _ticks(server), _switches(server)
+    time.sleep(1)
+    return _ticks(server) - ticks <= 1 and _switches(server) - switches < 5
+
+
+def _ticks(server: Server) -> int:
+    """User and system time of the process, in hundredths of a second: fields 14 and 15 of proc_pid_stat(5)."""
+    return sum(map(int, Path(f"/proc/{server.pid}/stat").read_text().split()[13:15]))
 
 
 def _switches(server: Server) -> int:

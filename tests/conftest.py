@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import leaks, processes
 from tests.support.installation import Installation, instances, running
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 # Set by ./muelle test: nothing else works on this machine meanwhile, so everything new is ours. Without it only what
 # bears the name of an installation of this run is looked at.
 ALONE = "MUELLE_TEST_ALONE"
+
+# The gate asks the same of every commit, on machines of any speed; "search" looks for what nobody has met yet:
+# pytest --hypothesis-profile=search tests/engine/archives
+settings.register_profile("gate", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", max_examples=4000, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("gate")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

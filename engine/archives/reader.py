@@ -172,8 +172,9 @@ class TarReader:
         if kind not in _KINDS:
             raise InvalidArgument(f"unhandled tar header type {kind[0]}")
         entry.kind = _KINDS[kind]
-        if entry.kind == stat.S_IFREG and entry.name.endswith("/"):
-            # Before ustar a directory was a file whose name ends with a slash.
+        if kind == b"\0" and entry.name.endswith("/"):
+            # Before ustar a directory was a file whose name ends with a slash. Of a file that says that it is
+            # one, the slash is no more than noise: its data follow, and have to be read past.
             entry.kind = stat.S_IFDIR
 
     def _open(self, entry: Entry, kind: bytes, block: bytes) -> None:

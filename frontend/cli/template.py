@@ -274,10 +274,17 @@ def show(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        return f"map[{' '.join(f'{key}:{show(value[key])}' for key in sorted(value))}]"
+        return f"map[{' '.join(f'{key}:{show(item)}' for key, item in sorted(_fields(value)))}]"
     if isinstance(value, list):
         return f"[{' '.join(map(show, value))}]"
-    return show(value()) if callable(value) else str(value)
+    if callable(value):
+        raise CliError("template: :1: a method without its arguments has no value")
+    return str(value)
+
+
+def _fields(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """What a dictionary holds besides its methods."""
+    return ((key, item) for key, item in value.items() if not callable(item))
 
 
 def _index(value: Any, *keys: Any) -> Any:
@@ -287,7 +294,8 @@ def _index(value: Any, *keys: Any) -> Any:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    shown = dict(_fields(value)) if isinstance(value, dict) else value
+    return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

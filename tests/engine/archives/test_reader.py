@@ -138,6 +138,15 @@ def test_an_unknown_type_is_refused() -> None:
         read(layer([(member("x", b"Z"), b"")]))
 
 
+def test_a_slash_makes_a_directory_only_where_no_kind_is_given() -> None:
+    found = read(layer([(member("old/", tarfile.AREGTYPE), b""), (member("file/"), b"data"), (member("next"), b"")]))
+    assert [(entry.name, stat.S_IFMT(entry.kind), content) for entry, content in found] == [
+        ("old/", stat.S_IFDIR, b""),
+        ("file/", stat.S_IFREG, b"data"),
+        ("next", stat.S_IFREG, b""),
+    ]
+
+
 @given(st.binary(max_size=3000))
 def test_noise_raises_only_our_error(noise: bytes) -> None:
     with contextlib.suppress(InvalidArgument):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -30,6 +31,13 @@ VALUE: dict[str, Any] = {
         ("plain", "plain"),
         ("{{.Name}} {{.Running}} {{.Exit}} {{.Empty}}", "/web true 0 <no value>"),
         ("{{.Env}} {{.Labels}}", "[A=1 B=2] map[a:b com.x:y]"),
+        (
+            "{{.}}",
+            "map[Empty:<no value> Env:[A=1 B=2] Exit:0 Labels:map[a:b com.x:y] Name:/web "
+            "Networks:map[back:map[IP:10.0.0.2] bridge:map[IP:172.17.0.2]] "
+            "Ports:map[80/tcp:[map[HostIp:0.0.0.0 HostPort:8080]] 81/tcp:<no value>] Running:true]",
+        ),
+        ("{{json .}}", json.dumps({k: v for k, v in VALUE.items() if k != "Label"}, separators=(",", ":"))),
         ("{{json .Env}}", '["A=1","B=2"]'),
         ("{{json .Empty}}", "null"),
         ("{{range .Env}}{{println .}}{{end}}", "A=1\nB=2\n"),
@@ -63,7 +71,7 @@ def test_rendering(source: str, expected: str | None) -> None:
     [
         "{{.Nope}}", "{{.Name.Inner}}", "{{", "{{.Name", "{{range .Env}}", "{{end}}", "{{nosuch .Name}}", "{{$x}}",
         "{{index .Env 9}}", "{{join .Env}}", "{{.Name .Name}}", "{{(.Name}}", "{{len .Exit}}", "{{if}}x{{end}}",
-        '{{"\\q"}}', "{{}}",
+        '{{"\\q"}}', "{{}}", "{{print .Label}}",
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(source: str) -> None:

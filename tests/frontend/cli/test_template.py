@@ -33,9 +33,9 @@ VALUE: dict[str, Any] = {
         ("{{.Env}} {{.Labels}}", "[A=1 B=2] map[a:b com.x:y]"),
         (
             "{{.}}",
-            "map[Empty:<no value> Env:[A=1 B=2] Exit:0 Labels:map[a:b com.x:y] Name:/web "
+            ("map[Empty:<no value> Env:[A=1 B=2] Exit:0 Labels:map[a:b com.x:y] Name:/web "
             "Networks:map[back:map[IP:10.0.0.2] bridge:map[IP:172.17.0.2]] "
-            "Ports:map[80/tcp:[map[HostIp:0.0.0.0 HostPort:8080]] 81/tcp:<no value>] Running:true]",
+            "Ports:map[80/tcp:[map[HostIp:0.0.0.0 HostPort:8080]] 81/tcp:<no value>] Running:true]"),
         ),
         ("{{json .}}", json.dumps({k: v for k, v in VALUE.items() if k != "Label"}, separators=(",", ":"))),
         ("{{json .Env}}", '["A=1","B=2"]'),

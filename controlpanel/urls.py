@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from controlpanel.api import urls as api
+from controlpanel.panel import urls as panel
 
-urlpatterns = [
-    path("", include("controlpanel.panel.urls")),
-    path("", include("controlpanel.api.urls")),
-]
+urlpatterns = [*panel.urlpatterns, *api.urlpatterns]

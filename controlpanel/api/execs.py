@@ -71,7 +71,7 @@ def _last_known(row: Exec) -> dict[str, Any]:
     deadline = time.monotonic() + RECORD_SECONDS
     while row.running and time.monotonic() < deadline:
         time.sleep(0.01)
-        row = Exec.objects.find(row.container.node_id, row.id)
+        row = Exec.objects.find(settings.MUELLE_NODE, row.id)
     return {"running": False, "exit_code": row.exit_code, "pid": row.pid}
 
 

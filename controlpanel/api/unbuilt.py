@@ -48,20 +48,25 @@ class PluginView(EngineView):
     get = post = delete = refuse
 
 
-urlpatterns = [
+# Below the path that each list is named for; the last is for the root.
+IMAGES = [
+    re_path(r"^search$", not_built(REGISTRY, GET="images.search")),
+    re_path(r"^.+/push$", not_built(REGISTRY, POST="images.push")),
+]
+CONTAINERS = [
+    re_path(
+        r"^.+/checkpoints(?:/.+)?$",
+        not_built(EXPERIMENTAL, GET="containers.view", POST="containers.checkpoint", DELETE="containers.checkpoint"),
+    ),
+]
+OTHER = [
     re_path(r"^auth$", not_built(REGISTRY, POST="images.pull")),
     re_path(r"^build$", not_built(BUILD, POST="images.build")),
     re_path(r"^build/prune$", BuildCachePruneView.as_view()),
     re_path(r"^build/cancel$", not_built(BUILD, POST="images.build")),
     re_path(r"^(?:session|grpc)$", not_built(BUILD, POST="images.build")),
     re_path(r"^commit$", not_built("muelle does not commit containers to images yet", POST="containers.commit")),
-    re_path(r"^images/search$", not_built(REGISTRY, GET="images.search")),
-    re_path(r"^images/.+/push$", not_built(REGISTRY, POST="images.push")),
     re_path(r"^distribution/.+/json$", not_built(REGISTRY, GET="images.view")),
-    re_path(
-        r"^containers/.+/checkpoints(?:/.+)?$",
-        not_built(EXPERIMENTAL, GET="containers.view", POST="containers.checkpoint", DELETE="containers.checkpoint"),
-    ),
     re_path(r"^plugins$", PluginListView.as_view()),
     re_path(r"^plugins/privileges$", not_built("muelle does not run plugins", GET="system.view")),
     re_path(r"^plugins/(?:pull|create)$", not_built("muelle does not run plugins", POST="system.manage")),

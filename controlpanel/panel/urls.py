@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from controlpanel.panel import accounts, views
 
+PANEL = [
+    path("session", accounts.session),
+    path("password", accounts.password),
+    path("tokens", accounts.tokens),
+    path("tokens/<int:token_id>", accounts.token),
+    path("containers", views.containers),
+    path("containers/<str:reference>/log", views.log),
+    path("images", views.images),
+    path("about", views.about),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.page),
     path("static/<path:name>", views.static),
-    path("panel/session", accounts.session),
-    path("panel/password", accounts.password),
-    path("panel/tokens", accounts.tokens),
-    path("panel/tokens/<int:token_id>", accounts.token),
-    path("panel/containers", views.containers),
-    path("panel/containers/<str:reference>/log", views.log),
-    path("panel/images", views.images),
-    path("panel/about", views.about),
+    path("panel/", include(PANEL)),
 ]

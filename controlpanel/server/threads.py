@@ -4,22 +4,44 @@ Django gives each request a thread of its own as soon as the request calls synch
 answer is complete. A thousand clients that wait would hold a thousand threads, each with a database connection. What
 Django needs one thread for is its per-thread database connection, and no transaction here spans two calls; so all
 requests share a pool that starts a thread only when none is idle, and each thread keeps its connection.
+
+That the connection still works, Django looks at when a request starts and ends, in whichever thread; the pool looks
+in the thread that is about to use it.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, reset_queries
 
 # A blocking view holds a thread while it waits, for instance for a stop with a long grace period.
 MAX_THREADS = 64
 
 
-def share() -> ThreadPoolExecutor:
+class Pool(ThreadPoolExecutor):
+    """Threads whose work finds a database connection that is fit for use."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return super().submit(_connected, work, *args, **kwargs)
+
+
+def _connected(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    close_old_connections()
+    return work(*args, **kwargs)
+
+
+def share() -> Pool:
     """Make every task that is started from here on use the pool; asgiref lets the outermost context win."""
-    pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="sync")
+    pool = Pool(MAX_THREADS, thread_name_prefix="sync")
     context = ThreadSensitiveContext()
     SyncToAsync.thread_sensitive_context.set(context)
     SyncToAsync.context_to_thread_executor[context] = pool
+    request_started.disconnect(reset_queries)
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
     return pool

@@ -62,7 +62,7 @@ async def start(request: HttpRequest, name: str) -> HttpResponse:
 @sync_to_async
 def _claim(name: str) -> Exec:
     """The exec session, which nobody has started and nobody else will."""
-    session = Exec.objects.find(settings.MUELLE_NODE, name)
+    session = Exec.objects.find(settings.MUELLE_NODE, name, "container")
     if session.running:
         raise Conflict(f"exec command {session.id} is already running")
     if session.started:

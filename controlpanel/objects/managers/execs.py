@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 
 class ExecManager(models.Manager["Exec"]):
-    def find(self, node: str, reference: str) -> Exec:
-        """Raises NotFound (``No such exec instance: X``). Docker takes whole IDs only. One query."""
-        found = None
+    def find(self, node: str, reference: str, *related: str) -> Exec:
+        """The session, with its container's columns if ``related`` names it. Docker takes whole IDs only. One query.
+
+        Raises NotFound (``No such exec instance: X``).
+        """
         if is_id_prefix(reference):
-            rows = self.select_related("container").filter(pk=reference, container__node_id=node)
-            found = rows.first()
-        if found is None:
-            raise NotFound(f"No such exec instance: {reference}")
-        return found
+            rows = self.select_related(*related) if related else self
+            for found in rows.filter(pk=reference, container__node_id=node):
+                return found
+        raise NotFound(f"No such exec instance: {reference}")
 
     afind = sync_to_async(find, thread_sensitive=True)

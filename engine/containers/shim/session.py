@@ -1,15 +1,15 @@
 """Exec sessions: one more process inside a running container.
 
-The shim's own namespaces stay as they are. It forks a helper; the helper enters the container's namespaces, makes the
-process with CLONE_PARENT, so that the shim is its parent and learns its exit status, reports, and goes away.
-
-Messages to the shim: ``{"born": pid}`` + pidfd and the shim's ends of the streams, or ``{"error", "exit_code"}`` with
-the pidfd when there was a process.
+The shim makes it directly in the container's PID namespace, which setns(2) gives to children alone; the process enters
+the other namespaces itself, so that the shim's own stay as they are. It speaks to the shim over a SOCK_SEQPACKET pair
+(`engine.containers.wire`) that execve closes: ``{"terminal"}`` + the master, if it has one, and
+``{"error", "exit_code"}`` if it cannot become the command.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -24,14 +24,7 @@ from engine.containers.shim.stdio import Pipes, Stdio, make_pipes
 from engine.errors import MuelleError, SystemFailure
 from engine.kernel import libc, pty
 
-_NAMESPACES = (
-    libc.CLONE_NEWNS
-    | libc.CLONE_NEWPID
-    | libc.CLONE_NEWNET
-    | libc.CLONE_NEWIPC
-    | libc.CLONE_NEWUTS
-    | libc.CLONE_NEWCGROUP
-)
+_NAMESPACES = libc.CLONE_NEWNS | libc.CLONE_NEWNET | libc.CLONE_NEWIPC | libc.CLONE_NEWUTS | libc.CLONE_NEWCGROUP
 _ALL_CAPABILITIES = (1 << 64) - 1
 _SETUP_SECONDS = 30.0
 _ERROR_PREFIX = "OCI runtime exec failed: exec failed: unable to start container process: "
@@ -55,6 +48,7 @@ class Session:
         self._loop, self._request, self._client = loop, request, client
         self._reply, self._on_end = reply, on_end
         self._pidfd = -1
+        self._ends: list[int] = []
         self._channel: socket.socket
 
     @property
@@ -63,51 +57,62 @@ class Session:
 
     def begin(self, directory: str, init_pidfd: int) -> None:
         """Start the process in the container; the requester is answered once, with ``{"pid"}`` or an error."""
-        self._channel, helper_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        helper = os.fork()
-        if not helper:
-            _help(directory, self._request, init_pidfd, helper_channel)
-        helper_channel.close()
-        self._loop.watch(self._channel.fileno(), READ, lambda _events: self._helper_spoke(helper))
-        self._loop.later(_SETUP_SECONDS, lambda: self._expire(helper))
+        pipes = None if self._request["tty"] else make_pipes(self._request["stdin"])
+        self._ends = pipes.ours if pipes else []
+        self._channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        protect()
+        try:
+            libc.setns(init_pidfd, libc.CLONE_NEWPID)
+            self.pid, self._pidfd = libc.clone3(0, signal.SIGCHLD)
+        except OSError as error:
+            # The container has just ended; what the child would say, its parent says.
+            report(channel, SystemFailure(f"cannot enter the container: {error}"))
+        else:
+            if not self.pid:
+                _run(directory, self._request, init_pidfd, channel, pipes)
+            self._loop.later(_SETUP_SECONDS, self._expire)
+        channel.close()
+        wire.close_all(pipes.theirs if pipes else ())
+        self._loop.watch(self._channel.fileno(), READ, self._spoken)
 
-    def _helper_spoke(self, helper: int) -> None:
+    def _spoken(self, _events: int) -> None:
+        """The terminal, an error, or the end of the channel: it has become the command, or died before it could."""
         try:
             message, fds = wire.receive(self._channel)
         except (OSError, EOFError):
-            message, fds = {"error": SystemFailure("the process died during set-up").to_json(), "exit_code": 128}, []
+            message, fds = {} if self._ends else _died(), []
+        if "terminal" in message:
+            self._ends = fds
+            return
         self._loop.forget(self._channel.fileno())
         self._channel.close()
-        if "born" in message:
-            self._born(message["born"], fds)
+        if "error" in message:
+            wire.close_all(self._ends)
+            self._failed(message)
         else:
-            self._failed(message, fds)
-        reap(helper)  # last: it is still giving its memory back, and the client waits
+            self._born()
 
-    def _expire(self, helper: int) -> None:
+    def _expire(self) -> None:
         """A container can make set-up wait for ever, as with a dead network file system; not us with it."""
         if self._channel.fileno() >= 0:
-            os.kill(helper, 9)
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    def _born(self, pid: int, fds: list[int]) -> None:
-        self.pid, self._pidfd = pid, fds.pop(0)
+    def _born(self) -> None:
         self.stdio = Stdio.of(
-            self._loop, fds, tty=self._request["tty"], stdin=self._request["stdin"], end_with_client=True
+            self._loop, self._ends, tty=self._request["tty"], stdin=self._request["stdin"], end_with_client=True
         )
         self._attach_client(self.stdio)
-        self._reply({"pid": pid})
+        self._reply({"pid": self.pid})
         self._loop.watch(self._pidfd, READ, self._exited)
 
-    def _failed(self, message: wire.Message, fds: list[int]) -> None:
+    def _failed(self, message: wire.Message) -> None:
         text = _ERROR_PREFIX + message["error"]["message"]
         self.exit_code = message["exit_code"]
         self.stdio = Stdio(self._loop, stdin=None, outputs={}, tty=self._request["tty"])
         self._attach_client(self.stdio)
         self.stdio.tell(text + "\r\n")
         self._reply({"error": type(MuelleError.from_json(message["error"]))(text).to_json()})
-        if fds:
-            self._pidfd = fds[0]
-            self.pid = message["pid"]
+        if self.pid:
             self._loop.watch(self._pidfd, READ, self._exited)
         else:
             self._end()
@@ -131,6 +136,10 @@ class Session:
         self._on_end(self)
 
 
+def _died() -> wire.Message:
+    return {"error": SystemFailure("the process died during set-up").to_json(), "exit_code": 128}
+
+
 def _process(container: dict[str, Any], request: wire.Message) -> dict[str, Any]:
     """The process to run: the container's own, changed by what the request names."""
     terminal = ["TERM=xterm"] if request["tty"] else []
@@ -140,55 +149,28 @@ def _process(container: dict[str, Any], request: wire.Message) -> dict[str, Any]
         "cwd": request["cwd"] or container["cwd"],
         "user": request["user"] or container["user"],
         "capabilities": _ALL_CAPABILITIES if request["privileged"] else container["capabilities"],
-        "console_size": request["console_size"] or [0, 0],
         "oom_score_adj": 0,
     }
 
 
-def _help(directory: str, request: wire.Message, pidfd: int, shim: socket.socket) -> NoReturn:
-    """Run in the helper: enter the container, make the process, tell the shim, leave."""
-    try:
-        protect()
-        spec = read_spec(directory)
-        pipes = None if request["tty"] else make_pipes(request["stdin"])
-        join_cgroups(spec["cgroup"]["join"])
-        libc.setns(pidfd, _NAMESPACES)
-        channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid, child = libc.clone3(libc.CLONE_PARENT, 0)
-        if not pid:
-            _run(_process(spec["process"], request), child_channel, pipes)
-        child_channel.close()
-        _report_birth(shim, channel, pid, child, pipes)
-    except BaseException as error:  # nothing may leave this child but os._exit
-        report(shim, error)
-    finally:
-        os._exit(0)
-
-
-def _report_birth(shim: socket.socket, channel: socket.socket, pid: int, child: int, pipes: Pipes | None) -> None:
-    """Follow the child to its execve: the terminal's master if it has one, then an error or the end of the channel."""
-    ends = pipes.ours if pipes else wire.receive(channel)[1]
-    try:
-        message, _ = wire.receive(channel)
-    except EOFError:
-        wire.send(shim, {"born": pid}, [child, *ends])
-    else:
-        wire.send(shim, message | {"pid": pid}, [child])
-
-
-def _run(process: dict[str, Any], channel: socket.socket, pipes: Pipes | None) -> NoReturn:
-    """Run in the child: become the command."""
+def _run(
+    directory: str, request: wire.Message, init_pidfd: int, channel: socket.socket, pipes: Pipes | None
+) -> NoReturn:
+    """Run in the child: enter the container and become the command."""
     status = 1
     try:
+        spec = read_spec(directory)
+        join_cgroups(spec["cgroup"]["join"])
+        libc.setns(init_pidfd, _NAMESPACES)
         os.setsid()
         if pipes is None:
-            master, slave = pty.open_in_container(process["console_size"])
+            master, slave = pty.open_in_container(request["console_size"] or [0, 0])
             wire.send(channel, {"terminal": True}, (master,))
             pty.take(slave)
             replace_stdio((slave, slave, slave))
         else:
             replace_stdio(pipes.theirs)
-        become(process, dies_with_parent=True)
+        become(_process(spec["process"], request), dies_with_parent=True)
     except BaseException as error:  # nothing may leave this child but os._exit
         status = report(channel, error)
     finally:

@@ -29,6 +29,8 @@ from controlpanel.tasks.notices import EXITED, STARTED
 THREADS = 4
 PATROL_SECONDS = 2.0
 ANNOUNCE_SECONDS = 0.1
+# A client asks how its exec ended as soon as it has, and its shim tells. The record can wait until that is answered.
+RECORD_SECONDS = 0.03
 TIDY_SECONDS = 300.0
 MAX_NOTICE = 64 * 1024
 
@@ -141,7 +143,7 @@ class Monitor:
             if notices.concerns_end(notice):
                 self._look_in_order(container_id, notice)
             elif notice.get("notice") != STARTED:
-                self._submit(lambda each=notice: notices.record(each))  # type: ignore[misc]
+                self.later(RECORD_SECONDS, lambda each=notice: notices.record(each))  # type: ignore[misc]
 
     def _look_in_order(self, container_id: str, notice: dict[str, Any]) -> None:
         """A command may end before its start is published: its ``die`` waits for the worker's word, but not long."""

@@ -27,6 +27,8 @@ BATCH = 256
 # A dead connection to a remote broker shows at the next read; the local socket tells at once.
 BLOCK_MILLISECONDS = 60_000
 RETRY_SECONDS = 0.3
+# How long the reader goes on for nobody: the next listener is often near, and a start costs two round trips.
+KEEP_SECONDS = 10.0
 FIRST_ID = "0-0"
 
 
@@ -46,11 +48,13 @@ class Hub:
         self._queues: weakref.WeakSet[Queue] = weakref.WeakSet()
         self._reader: asyncio.Task[None] | None = None
         self._connected = False
+        self._last_wanted = 0.0
 
     def join(self) -> Queue:
         """A queue that receives from now on, for as long as the caller keeps it. Starts with None if just started."""
         queue: Queue = asyncio.Queue(QUEUE_SIZE)
         self._queues.add(queue)
+        self._is_wanted()
         if self._reader is None or self._reader.done():
             self._reader = asyncio.get_running_loop().create_task(self._run())
         return queue
@@ -70,8 +74,15 @@ class Hub:
             self._reader.cancel()
             await asyncio.wait({self._reader})
 
+    def _is_wanted(self) -> bool:
+        """Whether somebody listens or has until lately. A busy node's events are much work for a process to drop."""
+        if self._queues:
+            self._last_wanted = time.monotonic()
+            return True
+        return time.monotonic() - self._last_wanted < KEEP_SECONDS
+
     async def _run(self) -> None:
-        while True:
+        while self._is_wanted():
             try:
                 async with broker.async_client() as client:
                     await self._read(client)
@@ -90,7 +101,7 @@ class Hub:
         position = newest[0][0] if newest else FIRST_ID
         self._connected = True
         self._tell(None)
-        while True:
+        while self._is_wanted():
             reply = await client.xread({key: position}, count=BATCH, block=BLOCK_MILLISECONDS)
             for _, entries in reply or ():
                 for position, fields in entries:

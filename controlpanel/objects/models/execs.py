@@ -26,5 +26,9 @@ class Exec(models.Model):
 
     objects: ExecManager = ExecManager()
 
+    class Meta:
+        # An inspect lists what runs in a container; what has run there is kept for a while and may be thousands.
+        indexes = [models.Index(fields=["container"], name="exec_running", condition=models.Q(running=True))]
+
     def __str__(self) -> str:
         return self.id[:12]

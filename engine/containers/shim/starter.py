@@ -202,8 +202,8 @@ def _answer(text: str) -> wire.Message:
 
 def read_spec(directory: str) -> Spec:
     """``spec.json`` of a container."""
-    with open(f"{directory}/spec.json", encoding="utf-8") as file:
-        spec: Spec = json.load(file)
+    with open(f"{directory}/spec.json", "rb") as file:
+        spec: Spec = json.loads(file.read())
     return spec
 
 

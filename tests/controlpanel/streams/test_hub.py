@@ -11,6 +11,7 @@ from django.conf import settings
 from redis import Redis
 
 from controlpanel.objects.events import FIELD, Event, stream_key
+from controlpanel.streams import hub as hubs
 from controlpanel.streams.hub import QUEUE_SIZE, Hub
 from engine.layout import Layout
 from tests.controlpanel.streams.service import broker
@@ -61,3 +62,25 @@ async def test_a_listener_that_lags_loses_entries_and_learns_of_it(layout: Layou
             assert lagging.qsize() < QUEUE_SIZE
             assert await lagging.get() is None
         await hub.close()
+
+
+async def test_nothing_is_read_for_nobody(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "KEEP_SECONDS", 0.0)
+    hub = Hub()
+    with broker(layout):
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(2):
+                async with hub.subscribe() as queue:
+                    assert await queue.get() is None
+                    publish(layout, "start")
+                    assert await queue.get() is not None
+                del queue
+                publish(layout, "die")
+                while _readers(layout):
+                    await asyncio.sleep(0.01)
+        await hub.close()
+
+
+def _readers(layout: Layout) -> int:
+    with Redis(unix_socket_path=str(layout.broker_socket)) as client:
+        return sum(each["cmd"] == "xread" for each in client.client_list())

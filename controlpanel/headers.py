@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
+from controlpanel.access.authentication import PEER_KEY
+
 # xterm.js sets style attributes on its rows, so styles may be inline; nothing else is relaxed.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -22,7 +24,7 @@ HEADERS = {
 
 
 class SecurityHeadersMiddleware:
-    """Adds HEADERS to every answer that does not set them itself."""
+    """Adds HEADERS to every answer that does not set them itself; no browser reaches the engine's socket."""
 
     sync_capable = True
     async_capable = True
@@ -35,6 +37,8 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         answer = self.get_response(request)
+        if PEER_KEY in request.META:
+            return answer
         return decorate(answer) if isinstance(answer, HttpResponseBase) else self.later(answer)
 
     async def later(self, answer: Awaitable[HttpResponseBase]) -> HttpResponseBase:

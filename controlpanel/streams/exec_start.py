@@ -38,25 +38,26 @@ NOT_STARTED = 126
 async def start(request: HttpRequest, name: str) -> HttpResponse:
     options = parameters.json_body(request)
     session = await _claim(name)
-    message = _message(session, _console_size(request, options))
+    # Docker frames the output by what this request says, whatever the session has: docker-py relies on it.
+    raw = bool(options.get("Tty"))
+    message = _message(session, _console_size(request, options), framed=not raw)
     if options.get("Detach"):
         await _run(session, message | {"stdin": False, "stdout": False, "stderr": False})
         response = HttpResponse()
         del response.headers["Content-Type"]
         return response
-    tty = bool(session.config.get("Tty"))
 
     async def take(client: socket.socket, surplus: bytes) -> None:
         message["surplus"] = base64.b64encode(surplus).decode()
         try:
             await _run(session, message, [client.fileno()])
         except Unavailable as error:
-            tell(client.fileno(), error.message, tty)
+            tell(client.fileno(), error.message, raw)
         except MuelleError:
             # The shim has told the client why; its exit code waits in the exec's inspect.
             return
 
-    return HijackResponse(request, tty, take)
+    return HijackResponse(request, raw, take)
 
 
 @sync_to_async
@@ -92,9 +93,8 @@ async def _run(session: Exec, message: Message, fds: Iterable[int] = ()) -> None
         await publishing
 
 
-def _message(session: Exec, console_size: list[int] | None) -> Message:
+def _message(session: Exec, console_size: list[int] | None, *, framed: bool) -> Message:
     config = session.config
-    tty = bool(config.get("Tty"))
     return {
         "op": "exec",
         "id": session.id,
@@ -102,14 +102,14 @@ def _message(session: Exec, console_size: list[int] | None) -> Message:
         "env": config.get("Env") or [],
         "cwd": config.get("WorkingDir") or "",
         "user": config.get("User") or "",
-        "tty": tty,
+        "tty": bool(config.get("Tty")),
         "privileged": bool(config.get("Privileged")),
         "stdin": bool(config.get("AttachStdin")),
         "stdout": bool(config.get("AttachStdout")),
         "stderr": bool(config.get("AttachStderr")),
         "detach_keys": list(detach.parse(config.get("DetachKeys"))),
         "console_size": console_size or config.get("ConsoleSize"),
-        "framed": not tty,
+        "framed": framed,
     }
 
 

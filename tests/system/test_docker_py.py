@@ -178,3 +178,17 @@ def test_events(client: DockerClient, image: str) -> None:
 
 def test_df(client: DockerClient) -> None:
     assert {"Images", "Containers", "Volumes", "LayersSize"} <= set(client.df())
+
+
+def test_the_start_of_an_exec_says_how_its_output_is_framed(client: DockerClient, image: str) -> None:
+    """The session may have a terminal that its start does not mention: docker-py expects frames then."""
+    container = client.containers.run(image, ["sleep", "1000"], detach=True)
+    try:
+        for tty in (True, False):
+            session = client.api.exec_create(container.id, ["sh", "-c", "echo out; test -t 1 && echo tty"], tty=tty)
+            expected = (b"out\r\ntty\r\n", None) if tty else (b"out\n", None)
+            assert client.api.exec_start(session, demux=True) == expected
+        session = client.api.exec_create(container.id, ["printf", "raw"])
+        assert client.api.exec_start(session, tty=True) == b"raw"
+    finally:
+        container.remove(force=True)

@@ -145,7 +145,7 @@ class Stdio:
     def attach(self, fd: int, request: dict[str, Any]) -> None:
         """Take over a client's connection; ``request`` has the fields of ``attach`` in docs/architecture.md.
 
-        With a terminal all output is stdout, unframed.
+        With a terminal all output is stdout.
         """
         stdout, stderr = request["stdout"], request["stderr"]
         streams = {STDOUT} if stdout or (stderr and self.tty) else set()
@@ -156,7 +156,7 @@ class Stdio:
             fd,
             streams=frozenset(streams),
             stdin=request["stdin"] and self._input.is_open,
-            framed=request["framed"] and not self.tty,
+            framed=request["framed"],
             keys=bytes(request["detach_keys"]) if self.tty else b"",
             surplus=base64.b64decode(request.get("surplus", "")),
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.http import HttpResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from controlpanel.access.decorators import guarded
 from controlpanel.streams import changes, parameters, transfers
 from controlpanel.streams.responses import JSON
-from engine.errors import InvalidArgument, Unsupported
+from engine.errors import InvalidArgument, MuelleError, Unavailable, Unsupported
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
@@ -20,8 +21,14 @@ TAR = "application/x-tar"
 @require_POST
 @guarded("images.load")
 async def load(request: HttpRequest) -> HttpResponseBase:
+    """A bad archive is a message in an answer of 200, as in Docker: docker-py knows an ImageLoadError by that."""
     quiet = parameters.boolean(request.GET.get("quiet"))
-    return await transfers.give("images.load", JSON, transfers.upload(request), report_inside=True, quiet=quiet)
+    try:
+        return await transfers.give("images.load", JSON, transfers.upload(request), report_inside=True, quiet=quiet)
+    except Unavailable:
+        raise
+    except MuelleError as error:
+        return HttpResponse(transfers.error_object(error), content_type=JSON)
 
 
 @require_GET

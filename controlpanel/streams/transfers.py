@@ -102,10 +102,15 @@ async def _chunks(
     except MuelleError as error:
         if not report_inside:
             raise
-        yield orjson.dumps({"errorDetail": {"message": error.message}, "error": error.message}) + b"\r\n"
+        yield error_object(error)
     finally:
         output.close()
         call.cancel()
+
+
+def error_object(error: MuelleError) -> bytes:
+    """Docker's message for an error inside a stream."""
+    return orjson.dumps({"errorDetail": {"message": error.message}, "error": error.message}) + b"\r\n"
 
 
 async def _read(output: io.FileIO) -> bytes:

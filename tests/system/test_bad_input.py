@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,3 +176,15 @@ def test_ping(host: str, docker: Docker) -> None:
     assert tuple(map(int, answer.headers["api-version"].split("."))) >= api_version(docker)
     assert answer.headers["ostype"] == "linux"
     assert http.call(host, "HEAD", "/_ping").status == 200
+
+
+@pytest.mark.parametrize("archive", [b"abc", b"no tar " * 100])
+def test_images_that_are_none(host: str, archive: bytes) -> None:
+    """Docker's answer to a load has begun before it reads the archive; that to an import has not."""
+    loaded = http.call(host, "POST", f"{API}/images/load", archive, Content_Type="application/x-tar")
+    assert loaded.status == 200
+    (line,) = loaded.body.splitlines()
+    assert json.loads(line)["errorDetail"]["message"] == json.loads(line)["error"]
+    imported = http.call(host, "POST", f"{API}/images/create?fromSrc=-", archive, Content_Type="application/x-tar")
+    assert imported.status in {400, 500}
+    assert imported.message

@@ -198,7 +198,9 @@ def manifest(config: str, layers: list[str]) -> bytes:
     ids=["text", "empty", "truncated", "bad-json", "missing-layer", "outside", "bad-layer"],
 )
 def test_bad_archives_leave_nothing(docker: Docker, archive: bytes) -> None:
-    docker.run("load", stdin=archive)  # whatever it says, nothing may come of it
+    result = docker.run("load", stdin=archive)
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert result.stderr
     assert docker("images", "-q", NAME) == ""
 
 

@@ -37,7 +37,8 @@ def import_(ticket: str, reference: str | None = None, config: dict[str, Any] | 
         raise InvalidArgument("cannot import digest reference")
     with bulk.fetch(ticket) as streams, _body(streams) as body:
         comment = wanted.get("comment") or "Imported from -"
-        loaded = library.store().import_(body, wanted.get("config") or {}, streams.tell, comment)
+        # Without progress, as in Docker: what is wrong with the archive can then still be a status.
+        loaded = library.store().import_(body, wanted.get("config") or {}, _silent, comment)
         image = library.record(loaded)
         if name:
             library.point(name, image)
@@ -102,4 +103,4 @@ def _body(streams: Streams) -> BinaryIO:
 
 
 def _silent(_message: dict[str, Any]) -> None:
-    """``quiet``: no progress."""
+    """No progress."""

@@ -40,13 +40,10 @@ def test_the_docker_command_loads(cli: Docker, tmp_path: Path) -> None:
     assert "quiet=True" in output
 
 
-def test_an_early_error_is_a_status_and_a_late_one_a_message(client: docker.APIClient) -> None:
-    with pytest.raises(docker.errors.APIError, match="not an archive") as error:
-        list(client.load_image(b"abc"))
-    assert error.value.response.status_code == 400
-    messages = list(client.load_image(b"abcd"))
-    assert messages[-1]["error"] == "bad layer"
-    assert messages[-1]["errorDetail"] == {"message": "bad layer"}
+@pytest.mark.parametrize(("archive", "text"), [(b"abc", "not an archive"), (b"abcd", "bad layer")])
+def test_an_error_is_a_message_early_or_late(client: docker.APIClient, archive: bytes, text: str) -> None:
+    *_, last = client.load_image(archive)
+    assert last == {"errorDetail": {"message": text}, "error": text}
 
 
 def test_a_worker_is_told_when_the_client_breaks_off(service: Service, client: docker.APIClient) -> None:

@@ -86,6 +86,7 @@ class Hub:
             try:
                 async with broker.async_client() as client:
                     await self._read(client)
+                continue
             except (RedisError, OSError) as error:
                 if self._connected:
                     logger.warning("lost the event stream: %s", error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -23,6 +25,9 @@ CONDITIONS = frozenset({NOT_RUNNING, NEXT_EXIT, REMOVED})
 CONDITIONS_SINCE = (1, 30)
 # Exit codes are 0…255; -1 never leaves this module.
 UNKNOWN = -1
+# How long events of a container that is gone may be on their way: senders keep them while the broker is away.
+LATE_SECONDS = 5.0
+LATE_PAUSE = 0.2
 
 
 @require_POST
@@ -74,10 +79,31 @@ async def _look(before: Container, condition: str, known: int) -> int:
     """Events may have been missed: compare the row with what it was. A row that is gone satisfies every condition."""
     now = await Container.objects.filter(pk=before.pk).afirst()
     if now is None:
-        return known
+        return await _told(before.id, known)
     if condition == REMOVED:
         return now.exit_code if now.status == Status.DEAD else UNKNOWN
     has_exited = now.finished_at != before.finished_at
     if has_exited or (condition == NOT_RUNNING and not now.is_running):
         return now.exit_code
     return UNKNOWN
+
+
+async def _told(container_id: str, known: int) -> int:
+    """The exit code of a container that has been removed: only its events still have it."""
+    deadline = time.monotonic() + LATE_SECONDS
+    while (code := _last_exit(await hub.history("-"), container_id)) is None:
+        if time.monotonic() > deadline:
+            return known
+        await asyncio.sleep(LATE_PAUSE)
+    return known if code == UNKNOWN else code
+
+
+def _last_exit(entries: Iterable[hub.Entry], container_id: str) -> int | None:
+    """The code of the last ``die``, UNKNOWN when there was none; None while nothing tells of the removal."""
+    code, removed = UNKNOWN, False
+    for _, event in entries:
+        if event["Type"] == "container" and event["Actor"]["ID"] == container_id:
+            removed = event["Action"] == "destroy"
+            if event["Action"] == "die":
+                code = int(event["Actor"]["Attributes"].get("exitCode", UNKNOWN))
+    return code if removed else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import socket
@@ -11,6 +12,9 @@ import docker
 import docker.errors
 import pytest
 
+from controlpanel.objects.events import Event
+from controlpanel.objects.models import Container
+from controlpanel.streams import hub, wait
 from tests.controlpanel.streams.conftest import Make, read_all
 from tests.controlpanel.streams.service import Service, eventually
 from tests.support.docker import Docker
@@ -107,3 +111,27 @@ def test_clients_that_leave_are_forgotten(service: Service, make: Make) -> None:
     for _ in range(20):
         ask(service, container).close()
     eventually(lambda: service.connections() < before + 10, "closing of the connections")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("condition", ["removed", "next-exit"])
+async def test_a_container_that_went_while_nobody_listened(monkeypatch: pytest.MonkeyPatch, condition: str) -> None:
+    """``docker run --rm`` on a host that has been quiet: all of it may happen before the reader is there."""
+    container = Container(id="c" * 64, exit_code=0)
+    earlier = entries("die", code="1")
+    told = [[], earlier, [*earlier, *entries("start", "die", "destroy", code="7")]]
+
+    async def history(_start: str) -> list[hub.Entry]:
+        return told.pop(0)
+
+    monkeypatch.setattr(hub, "history", history)
+    queue: hub.Queue = asyncio.Queue()
+    queue.put_nowait(None)
+    assert await wait.exit_code(queue, container, condition) == 7
+
+
+def entries(*actions: str, code: str) -> list[hub.Entry]:
+    happened = [
+        Event("container", action, "c" * 64, {"exitCode": code} if action == "die" else {}, 1) for action in actions
+    ]
+    return [hub.Entry("1-0", each.to_json()) for each in happened]

@@ -27,7 +27,9 @@ def guarded(action: str) -> Callable[[View], View]:
     policy.known(action)
 
     def decorate(view: View) -> View:
-        return csrf_exempt(_asynchronous(view, action) if iscoroutinefunction(view) else _synchronous(view, action))
+        guard = _asynchronous(view, action) if iscoroutinefunction(view) else _synchronous(view, action)
+        guard.action = action  # type: ignore[attr-defined]  # for whoever wants to know what a route asks for
+        return csrf_exempt(guard)
 
     return decorate
 

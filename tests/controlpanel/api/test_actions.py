@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import pytest
-from django.urls import URLPattern, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from controlpanel.access import policy
 from controlpanel.api import urls
@@ -12,11 +15,17 @@ from controlpanel.api.views import EngineView, NotBuiltView, page_not_found
 METHODS = ("get", "post", "put", "delete")
 
 
+def callbacks(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[Any]:
+    """The views of all routes, however deep."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from callbacks(pattern.url_patterns)
+        else:
+            yield pattern.callback
+
+
 def views() -> list[type[EngineView]]:
-    found = [
-        getattr(pattern.callback, "view_class", None) for pattern in urls.urlpatterns if isinstance(pattern, URLPattern)
-    ]
-    return [view for view in found if view is not None]
+    return [callback.view_class for callback in callbacks(urls.urlpatterns) if hasattr(callback, "view_class")]
 
 
 @pytest.mark.parametrize("view", views(), ids=lambda view: view.__name__)
@@ -26,6 +35,13 @@ def test_every_method_has_its_action(view: type[EngineView]) -> None:
     declared = set(view.actions) - {"HEAD"}
     assert declared <= implemented if issubclass(view, NotBuiltView) else declared == implemented
     assert set(view.actions.values()) <= policy.ACTIONS
+
+
+def test_other_views_are_guarded_too() -> None:
+    """Those of the streams: functions behind ``guarded``."""
+    functions = [each for each in callbacks(urls.urlpatterns) if not hasattr(each, "view_class")]
+    open_to_all = [each for each in functions if getattr(each, "action", None) not in policy.ACTIONS]
+    assert open_to_all == [page_not_found]
 
 
 def test_only_reading_is_a_view_action() -> None:

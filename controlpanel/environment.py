@@ -77,7 +77,9 @@ def _require_psycopg(name: str) -> None:
     try:
         __import__("psycopg")
     except ImportError as error:
-        raise ImproperlyConfigured(f"{name} names PostgreSQL: install psycopg into .venv for that") from error
+        raise ImproperlyConfigured(
+            f"{name} names PostgreSQL: run ./muelle up with it, or pip install -r requirements-postgresql.txt"
+        ) from error
 
 
 def secret_key(path: Path) -> str:

@@ -6,6 +6,7 @@ lives in somebody's home directory.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -17,12 +18,13 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 PYTHON = VENV / "bin" / "python"
 RUN_REQUIREMENTS = CHECKOUT / "requirements.txt"
 TEST_REQUIREMENTS = CHECKOUT / "requirements-dev.txt"
+POSTGRESQL_REQUIREMENTS = CHECKOUT / "requirements-postgresql.txt"
 
 
 def ensure(*, tests: bool = False) -> None:
     """Make the environment where it is missing and install packages when the requirements changed."""
     with step("Python packages") as running:
-        wanted = [RUN_REQUIREMENTS, TEST_REQUIREMENTS] if tests else [RUN_REQUIREMENTS]
+        wanted = requirements(tests=tests)
         pending = [path for path in wanted if not stamps.unchanged(_stamp(path), _value(path))]
         if not usable():
             _create(running)
@@ -33,6 +35,16 @@ def ensure(*, tests: bool = False) -> None:
         running.run([PYTHON, "-m", "pip", "install", *_requirement_words(pending)])
         for path in pending:
             stamps.record(_stamp(path), _value(path))
+
+
+def requirements(*, tests: bool) -> list[Path]:
+    """The requirements files that this use and these settings call for."""
+    wanted = [RUN_REQUIREMENTS]
+    if tests:
+        wanted.append(TEST_REQUIREMENTS)
+    if os.environ.get("MUELLE_DATABASE_URL"):
+        wanted.append(POSTGRESQL_REQUIREMENTS)
+    return wanted
 
 
 def usable() -> bool:

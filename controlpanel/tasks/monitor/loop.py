@@ -116,15 +116,19 @@ class Monitor:
 
     def _patrol(self) -> None:
         """What notices would tell if none were ever lost; and events that waited for the broker."""
-        for container_id in boot.suspicious():
-            self.look(container_id)
-        events.flush()
-        self.later(PATROL_SECONDS, self._patrol)
+        try:
+            for container_id in boot.suspicious():
+                self.look(container_id)
+            events.flush()
+        finally:  # a database that does not answer once must not end all patrols
+            self.later(PATROL_SECONDS, self._patrol)
 
     def _tidy(self) -> None:
-        boot.forget_execs()
-        self._announced.clear()  # some have ended without a notice; forgetting the others delays one look a little
-        self.later(TIDY_SECONDS, self._tidy)
+        try:
+            boot.forget_execs()
+            self._announced.clear()  # some have ended without a notice; forgetting the others delays one look a little
+        finally:
+            self.later(TIDY_SECONDS, self._tidy)
 
     def _read_notices(self) -> None:
         while True:

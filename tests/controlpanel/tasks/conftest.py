@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -89,12 +90,20 @@ def keeper(engine: Layout) -> Keeper:
 @pytest.fixture
 def monitor(engine: Layout) -> Iterator[Monitor]:
     """The real monitor in a thread."""
+    with watching() as running:
+        yield running
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Monitor]:
     running = Monitor()
     thread = threading.Thread(target=_run, args=[running])
     thread.start()
-    yield running
-    running.stop()
-    thread.join(PATIENCE)
+    try:
+        yield running
+    finally:
+        running.stop()
+        thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

@@ -10,19 +10,20 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from django.db import OperationalError
 
 from controlpanel.objects import events
 from controlpanel.objects.models import Container, Exec, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.tasks import movers
 from controlpanel.tasks.containers import ending, removal, start
-from controlpanel.tasks.monitor import boot, ends
+from controlpanel.tasks.monitor import boot, ends, loop
 from controlpanel.tasks.monitor.keeper import Keeper
 from controlpanel.tasks.monitor.loop import Monitor
 from engine.containers import runtime
 from engine.kernel.processes import start_time
 from engine.layout import Layout
-from tests.controlpanel.tasks.conftest import Make, exists, fresh, until
+from tests.controlpanel.tasks.conftest import Make, exists, fresh, until, watching
 
 pytestmark = pytest.mark.kernel
 
@@ -74,6 +75,27 @@ def test_a_killed_shim_takes_its_container_along(engine: Layout, monitor: Monito
     until(lambda: fresh(container).status == Status.EXITED)
     assert fresh(container).exit_code == ends.KILLED
     assert runtime.cgroup(engine, container.id).pids() == []
+
+
+def test_patrols_go_on_after_one_that_failed(engine: Layout, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that was away for a moment; the notice of the end is lost with it."""
+    suspicious = boot.suspicious
+    failed: list[bool] = []
+
+    def away() -> list[str]:
+        if not failed:
+            failed.append(True)
+            raise OperationalError("server closed the connection unexpectedly")
+        return suspicious()
+
+    monkeypatch.setattr(boot, "suspicious", away)
+    monkeypatch.setattr(loop, "PATROL_SECONDS", 0.05)
+    monkeypatch.setattr(loop.Monitor, "_read_notices", lambda monitor: monitor._notices.recv(loop.MAX_NOTICE))
+    with watching():
+        container = make(["true"])
+        start.start(id=container.id)
+        until(lambda: fresh(container).status == Status.EXITED)
+    assert failed
 
 
 def test_restart_policies(monitor: Monitor, make: Make) -> None:

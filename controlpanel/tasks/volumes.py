@@ -128,6 +128,8 @@ def discard(row: Volume) -> list[events.Event]:
     try:
         with transaction.atomic():
             row_id, name = row.pk, row.name
+            # Held before it is asked who uses it: whoever takes it now waits, and finds it gone.
+            Volume.objects.select_for_update().filter(pk=row_id).first()
             row.delete()
             local.remove(settings.MUELLE_LAYOUT, name)
     except ProtectedError as error:

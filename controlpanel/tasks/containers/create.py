@@ -80,8 +80,9 @@ def _insert(container: Container, mounts: Mounts, *, chosen: bool) -> None:
             container.name = names.invent() if attempt < NAME_ATTEMPTS - 1 else names.invent_longer()
         try:
             with transaction.atomic():
-                # Asked again inside the transaction: an image's removal looks for its containers in one, too.
-                if not Image.objects.filter(node_id=container.node_id, image_id=container.image_id).exists():
+                # Asked again inside the transaction, and held: an image's removal looks for its containers in one, too.
+                rows = Image.objects.select_for_update()
+                if rows.filter(node_id=container.node_id, image_id=container.image_id).first() is None:
                     raise NotFound(f"No such image: {container.image_name}")
                 container.save(force_insert=True)
                 uses = [VolumeUse(volume=volume, container=container) for volume in mounts.volumes]

@@ -82,6 +82,8 @@ def _forget(container: Container, with_volumes: bool) -> list[events.Event]:
     anonymous = volume_tasks.anonymous_of(container) if with_volumes and container.mounts else []
     image_id = container.image_id
     with transaction.atomic():
+        # Held first: what is inserted meanwhile for this container waits, and finds it gone. (SQLite has one writer.)
+        Container.objects.select_for_update().filter(pk=container.pk).first()
         late = list(container.waiters.all())
         container.delete()
     _answer(late)

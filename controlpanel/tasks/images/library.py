@@ -44,6 +44,11 @@ def record(loaded: LoadedImage) -> Image:
     return image
 
 
+def hold(image: Image) -> bool:
+    """Keep an image's row from changing until the transaction ends; false when it is gone. (SQLite has one writer.)"""
+    return Image.objects.select_for_update().filter(pk=image.pk).first() is not None
+
+
 def point(name: str, image: Image) -> Image | None:
     """Make a canonical name mean ``image``; returns the other image that it meant before."""
     with transaction.atomic():

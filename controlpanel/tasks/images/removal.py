@@ -13,7 +13,7 @@ from controlpanel.tasks import filters as prune_filters
 from controlpanel.tasks.filters import Filters
 from controlpanel.tasks.images import library
 from controlpanel.tasks.operation import operation
-from engine.errors import Conflict, InvalidArgument
+from engine.errors import Conflict, InvalidArgument, NotFound
 from engine.images import references
 
 Record = dict[str, str]
@@ -24,6 +24,8 @@ def remove(name: str, force: bool = False, prune: bool = True) -> list[Record]:
     """Docker's list of ``{"Untagged"}`` and ``{"Deleted"}``. Conflict when containers or children hold the image."""
     image = library.find(name)
     with transaction.atomic():
+        if not library.hold(image):
+            raise NotFound(f"No such image: {name}")
         records, gone = _remove(image, name, force, prune)
     for each in gone:
         library.collect(each.image_id)
@@ -107,7 +109,7 @@ def _conflict(image: Image, remedy: str, reason: str) -> Conflict:
 
 def _prune_one(image: Image) -> list[Record]:
     with transaction.atomic():
-        if _users(image).exists() or _has_children(image):
+        if not library.hold(image) or _users(image).exists() or _has_children(image):
             return []
         records, gone = _delete(image, list(image.references.all()), prune=False)
     for each in gone:

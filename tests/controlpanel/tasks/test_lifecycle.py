@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 
 from controlpanel.objects import events, times
 from controlpanel.objects.models import Container, Endpoint, Network, Volume, Waiter
@@ -295,6 +296,23 @@ def test_a_call_that_comes_during_a_removal_is_answered(make: Make, monkeypatch:
     removal.purge(container, with_volumes=False)
     assert delivered["remove"] == {"value": {"changed": True}}
     assert delivered["restart"]["error"]["kind"] == "NotFound"
+
+
+def test_rows_are_held_before_they_are_removed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL has many writers: a row that gains a reference after it was looked at cannot be deleted."""
+    held: list[str] = []
+    lock = QuerySet.select_for_update
+
+    def noting(rows: QuerySet[Any], *arguments: Any, **options: Any) -> QuerySet[Any]:
+        held.append(rows.model.__name__)
+        return lock(rows, *arguments, **options)
+
+    monkeypatch.setattr(QuerySet, "select_for_update", noting)
+    container = make(["true"], config={"Volumes": {"/data": {}}})
+    assert held == ["Image"], "an image's removal must wait for a container on it"
+    removal.remove(id=container.id, volumes=True)
+    assert held[1:] == ["Container", "Volume"]
+    assert not Volume.objects.exists()
 
 
 def test_waiting_for_a_container_that_has_just_gone_is_a_404(engine: Layout, make: Make) -> None:

@@ -10,7 +10,8 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpResponse
 from rest_framework.exceptions import APIException, MethodNotAllowed
 
-from engine.errors import MuelleError, Unauthorized
+from controlpanel.objects import outage
+from engine.errors import MuelleError, Unauthorized, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,9 @@ def to_response(error: Exception) -> HttpResponse:
     match error:
         case MuelleError():
             response = respond(error.status, error.message)
+        case _ if isinstance(error, outage.ERRORS):
+            logger.error("%s: %s", outage.MESSAGE, error)
+            response = respond(Unavailable.status, outage.MESSAGE)
         case Http404() | MethodNotAllowed():
             # Docker routes by method and path together, so a wrong method is an unknown page.
             response = respond(404, PAGE_NOT_FOUND)

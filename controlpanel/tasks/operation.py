@@ -8,9 +8,10 @@ from typing import Any, Final, TypeVar
 
 from celery import current_task
 from celery.exceptions import Ignore
-from django.db import OperationalError, close_old_connections
+from django.db import close_old_connections
 
 from controlpanel.celery import app
+from controlpanel.objects import outage
 from controlpanel.tasks import answers, routes
 from engine.errors import MuelleError, Unavailable
 
@@ -47,9 +48,9 @@ def perform(name: str, function: Callable[..., Any], arguments: dict[str, Any]) 
         value = function(**arguments)
     except MuelleError as error:
         return answers.of_error(error)
-    except OperationalError as error:
-        logger.exception("%s: the database does not answer", name)
-        return answers.of_error(Unavailable(f"the database does not answer: {error}"))
+    except outage.ERRORS as error:
+        logger.exception("%s: %s", name, outage.MESSAGE)
+        return answers.of_error(Unavailable(f"{outage.MESSAGE}: {error}"))
     except BrokenPipeError:
         return answers.of_error(Unavailable("the client went away"))
     except Exception as error:

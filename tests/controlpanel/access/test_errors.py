@@ -6,6 +6,7 @@ import json
 
 import pytest
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework.exceptions import MethodNotAllowed, NotAuthenticated, ParseError
 
@@ -31,6 +32,8 @@ def test_each_kind_maps_to_its_status(kind: type[Exception]) -> None:
         (ParseError(), 400),
         (NotAuthenticated(), 401),
         (RuntimeError("boom"), 500),
+        (OperationalError("server closed the connection unexpectedly"), 503),
+        (InterfaceError("connection already closed"), 503),
     ],
 )
 def test_foreign_errors_map_too(error: Exception, status: int) -> None:

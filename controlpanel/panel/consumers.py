@@ -18,6 +18,7 @@ from django.conf import settings
 from controlpanel.access import policy
 from controlpanel.access.policy import Principal
 from controlpanel.access.sockets import ScopeIdentity, require_same_origin
+from controlpanel.objects import outage
 from controlpanel.panel import about
 from controlpanel.panel.messages import CHANNEL, Incoming, Outgoing, encode, split
 from controlpanel.panel.topics.containers import ContainersTopic
@@ -55,7 +56,7 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
         try:
             require_same_origin(self.scope)
             principal = await self._authorize("containers.view")
-        except MuelleError:
+        except (MuelleError, *outage.ERRORS):  # a page dials again until it is let in
             await self.close()
             return
         await self.accept()
@@ -125,6 +126,8 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
             await topic.run()
         except* MuelleError as group:
             reason = _first(group)
+        except* outage.ERRORS:
+            reason = outage.MESSAGE
         except* Exception as group:
             logger.error("a channel of the page failed", exc_info=group)
             reason = "internal error: see the web process's log"
@@ -157,11 +160,19 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
 
     async def _authorize(self, action: str) -> Principal:
         if self._principal is None or time.monotonic() - self._read_at > REFRESH:
-            self._principal = await self._identity.read()
-            self._read_at = time.monotonic()
+            await self._read_principal()
         policy.authorize(self._principal, action)
         assert self._principal is not None
         return self._principal
+
+    async def _read_principal(self) -> None:
+        """While the database is away nobody can take a right away, and what does not need it goes on."""
+        try:
+            self._principal = await self._identity.read()
+        except outage.ERRORS:
+            if self._principal is None:
+                raise
+        self._read_at = time.monotonic()
 
     async def send_message(self, channel: int, message: Any) -> None:
         text = encode(message)

@@ -7,12 +7,14 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
+from controlpanel.objects import outage
 from controlpanel.panel import listing, sampling
 from controlpanel.panel.topics.topic import Topic
 from controlpanel.streams import hub
 
 # Several events within this time (``docker run`` makes four) are answered by one message.
 COALESCE = 0.1
+RETRY_SECONDS = 1.0
 # As many as the small line in a row shows.
 HISTORY_POINTS = 60
 # Events of things that happen inside a container change nothing in the list.
@@ -27,7 +29,18 @@ class ContainersTopic(Topic):
             await self._send_all()
             tasks.create_task(self._usage())
             while True:
-                await self._answer(await _gather(queue))
+                entries = await _gather(queue)
+                while not await self._answered(entries):
+                    entries = [None]
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def _answered(self, entries: list[hub.Entry | None]) -> bool:
+        """False when the database is away: then the whole list is due as soon as it is back."""
+        try:
+            await self._answer(entries)
+        except outage.ERRORS:
+            return False
+        return True
 
     async def _answer(self, entries: list[hub.Entry | None]) -> None:
         if None in entries:

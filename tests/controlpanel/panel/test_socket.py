@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
+from django.db import OperationalError
 
+from controlpanel.access.sockets import ScopeIdentity
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
-from controlpanel.panel import consumers, sampling
+from controlpanel.panel import consumers, listing, sampling
 from controlpanel.panel.messages import Incoming
+from controlpanel.panel.topics import containers
 from controlpanel.panel.window import LIMIT
 from controlpanel.streams import logs
 from engine.containers.logs import Record
@@ -103,6 +107,47 @@ async def test_signing_out_ends_the_page(cookie: bytes, events: Events, monkeypa
     while (message := await communicator.receive_output(timeout=10))["type"] != "websocket.close":
         assert message["type"] == "websocket.send"
     assert message["code"] == consumers.CLOSE_SIGNED_OUT
+
+
+async def test_a_page_outlives_a_database_that_is_away(
+    cookie: bytes, running: Container, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = {"list": 0, "user": 0}
+    read_list, read_user = listing.containers, ScopeIdentity._read
+
+    def fail(what: str) -> None:
+        if failures[what]:
+            failures[what] -= 1
+            raise OperationalError("server closed the connection unexpectedly")
+
+    def list_or_fail(*arguments: Any) -> Any:
+        fail("list")
+        return read_list(*arguments)
+
+    def user_or_fail(identity: ScopeIdentity) -> Any:
+        fail("user")
+        return read_user(identity)
+
+    monkeypatch.setattr(consumers, "REFRESH", 0.02)
+    monkeypatch.setattr(containers, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(listing, "containers", list_or_fail)
+    monkeypatch.setattr(ScopeIdentity, "_read", user_or_fail)
+    async with page_of(cookie) as page:
+        await page.open(1, "containers")
+        await page.receive("containers.all")
+        failures.update(list=2, user=5)
+        events.publish("container", "rename", running.id)
+        await page.receive("containers.all")
+        await page.receive("images.changed")
+        while failures["user"]:
+            await asyncio.sleep(0.01)
+        events.publish("container", "rename", running.id)
+        await page.receive("containers.changed")
+        await User.objects.aupdate(is_active=False)
+        while (message := await page.communicator.receive_output(timeout=10))["type"] != "websocket.close":
+            pass
+        assert message["code"] == consumers.CLOSE_SIGNED_OUT
+    assert not failures["list"]
 
 
 async def test_a_viewer_gets_no_terminal(viewer: User, running: Container) -> None:

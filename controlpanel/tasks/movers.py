@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
+import time
 from functools import cache
 
-from controlpanel.tasks import operation
+from django.db import Error, close_old_connections, connection
+
+from controlpanel.objects import states
+from controlpanel.objects.models import Container
+from controlpanel.tasks import notices, operation
 from engine.kernel.processes import start_time
+
+RETRY_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 def me() -> str:
@@ -23,6 +34,32 @@ def is_alive(mover: str) -> bool:
 def call_of(mover: str) -> str:
     """The call that the mover worked for; empty when it was none."""
     return mover.rpartition(":")[2]
+
+
+def give_up(container: Container) -> None:
+    """Say that nobody works on a container any more, which its mover could not bring to an end: the monitor will.
+
+    The reason is the database, so this goes on in a thread until it answers. A mover that dies is given up anyhow.
+    """
+    arguments = (container.pk, container.mover)
+    threading.Thread(target=_give_up, args=arguments, name="give-up", daemon=True).start()
+
+
+def _give_up(container_id: str, mover: str) -> None:
+    while not _disowned(container_id, mover):
+        time.sleep(RETRY_SECONDS)
+    connection.close()
+    notices.nudge(container_id)
+
+
+def _disowned(container_id: str, mover: str) -> bool:
+    close_old_connections()
+    try:
+        Container.objects.filter(pk=container_id, mover=mover, status__in=states.TRANSIENT).update(mover="")
+    except Error as error:
+        logger.warning("nobody works on container %s, which cannot be written down yet: %s", container_id, error)
+        return False
+    return True
 
 
 @cache  # keyed by PID: a forked child asks anew

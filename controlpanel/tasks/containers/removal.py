@@ -9,7 +9,7 @@ import signal as signals
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, transaction
 
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
@@ -51,6 +51,14 @@ def purge(container: Container, *, with_volumes: bool, torn_down: bool = False) 
 
     ``torn_down`` says that the monitor has just cleared up after its last run.
     """
+    try:
+        _purge(container, with_volumes=with_volumes, torn_down=torn_down)
+    except Error:
+        movers.give_up(container)
+        raise
+
+
+def _purge(container: Container, *, with_volumes: bool, torn_down: bool) -> None:
     try:
         if not torn_down:
             for row in container.endpoints.all():

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from django.conf import settings
+from django.db import Error
 
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container
@@ -58,7 +59,10 @@ def launch(container: Container) -> None:
             _record(container, started)
             undo.pop_all()
     except BaseException as error:
-        _give_back(container, error)
+        try:
+            _give_back(container, error)
+        except Error:
+            movers.give_up(container)
         raise
     _announce(container, seat)
 

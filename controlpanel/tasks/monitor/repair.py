@@ -27,7 +27,8 @@ def repair(container: Container) -> None:
         answers.deliver(call_id, _finish_start(container))
     elif container.status == Status.REMOVING:
         logger.warning("finishing the removal of %s", container)
-        Container.objects.filter(pk=container.pk, status=Status.REMOVING).update(mover=movers.me())
+        container.mover = movers.me()
+        Container.objects.filter(pk=container.pk, status=Status.REMOVING).update(mover=container.mover)
         removal.purge(container, with_volumes=container.auto_remove)
         answers.deliver(call_id, answers.of_value({"changed": True}))
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
 
 from controlpanel.objects import events
 from controlpanel.objects.models import Container, Exec, Waiter
@@ -157,6 +158,58 @@ def test_a_start_whose_worker_died_after_it_ran(keeper: Keeper, make: Make, dead
     row = fresh(container)
     assert row.status == Status.RUNNING
     assert row.pid > 0
+
+
+class Outage:
+    """Every statement fails for a while."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._execute, self._monkeypatch = CursorWrapper.execute, monkeypatch
+
+    def begin(self, *_: object) -> None:
+        self._monkeypatch.setattr(CursorWrapper, "execute", self._fail)
+        self._fail()
+
+    def end(self) -> None:
+        self._monkeypatch.setattr(CursorWrapper, "execute", self._execute)
+
+    @staticmethod
+    def _fail(*_: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
+    monkeypatch.setattr(movers, "RETRY_SECONDS", 0.02)
+    return Outage(monkeypatch)
+
+
+def test_a_start_that_the_database_left_is_undone(
+    keeper: Keeper, make: Make, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker lives on, and its container would be starting for as long."""
+    container = make(["sleep", "100"])
+    monkeypatch.setattr(start, "_record", outage.begin)
+    with pytest.raises(OperationalError):
+        start.start(id=container.id)
+    outage.end()
+    until(lambda: container.id in boot.suspicious())
+    keeper.look(container.id)
+    assert fresh(container).status == Status.CREATED
+
+
+def test_a_removal_that_the_database_left_is_finished(
+    keeper: Keeper, make: Make, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = make(["true"])
+    monkeypatch.setattr(runtime, "release", outage.begin)
+    with pytest.raises(OperationalError):
+        removal.remove(id=container.id)
+    outage.end()
+    monkeypatch.undo()
+    until(lambda: container.id in boot.suspicious())
+    keeper.look(container.id)
+    assert not exists(container.id)
 
 
 def test_a_start_under_way_is_left_alone(keeper: Keeper, make: Make) -> None:

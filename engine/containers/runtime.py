@@ -162,8 +162,11 @@ def kill_remains(layout: Layout, container_id: str, patience: float = 5.0) -> No
         time.sleep(0.01)
 
 
-def _await_last_word(layout: Layout, container_id: str, patience: float = 2.0) -> None:
-    """Let a shim that lives record the exit: it must not write into a directory that is being removed."""
+def await_last_word(layout: Layout, container_id: str, patience: float = 2.0) -> None:
+    """Let a shim that lives record the exit, for which it may have stopped listening already.
+
+    Without its word the exit code is lost, and it must not write into a directory that is being removed.
+    """
     recorded = state(layout, container_id)
     deadline = time.monotonic() + patience
     while recorded and start_time(recorded.shim_pid) is not None and time.monotonic() < deadline:
@@ -175,7 +178,7 @@ def _await_last_word(layout: Layout, container_id: str, patience: float = 2.0) -
 def release(layout: Layout, container_id: str) -> None:
     """Give back what a run of the container held in the kernel and in the run directory; its files stay."""
     kill_remains(layout, container_id)
-    _await_last_word(layout, container_id)
+    await_last_word(layout, container_id)
     cgroup(layout, container_id).delete()
     (layout.container(container_id) / "state.json").unlink(missing_ok=True)
 

@@ -32,7 +32,8 @@ def find(container: Container) -> Exit | None:
     known = runtime.exit_of(layout, container.id)
     if known or _process_lives(container) or _shim_answers(container):
         return known
-    # Between the first look and the last the shim may have finished its record.
+    # The shim stops listening before it writes its record, and may have finished that since the first look.
+    runtime.await_last_word(layout, container.id)
     return runtime.exit_of(layout, container.id) or Exit(KILLED, times.now(), False, False)
 
 

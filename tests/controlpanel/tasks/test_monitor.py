@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -97,6 +99,24 @@ def test_patrols_go_on_after_one_that_failed(engine: Layout, make: Make, monkeyp
         start.start(id=container.id)
         until(lambda: fresh(container).status == Status.EXITED)
     assert failed
+
+
+def test_a_shim_that_listens_no_more_has_yet_to_record(engine: Layout, keeper: Keeper, make: Make) -> None:
+    """The monitor may look at any time, for instance between these two."""
+    container = make(["sh", "-c", "exit 3"])
+    start.start(id=container.id)
+    until(lambda: runtime.exit_of(engine, container.id))
+    record = engine.container(container.id) / "exit.json"
+    text = record.read_text()
+    record.unlink()
+    with subprocess.Popen(["sleep", "100"]) as shim:
+        state = engine.container(container.id) / "state.json"
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"shim_pid": shim.pid}))
+        writer = threading.Timer(0.2, record.write_text, [text])
+        writer.start()
+        keeper.look(container.id)
+        shim.kill()
+    assert (fresh(container).status, fresh(container).exit_code) == (Status.EXITED, 3)
 
 
 def test_restart_policies(monitor: Monitor, make: Make) -> None:

@@ -34,7 +34,8 @@ def ensure(settings: Settings) -> Administrator | None:
     value = stamps.digest((CHECKOUT / "controlpanel").glob("*/migrations/*.py"), settings.database_url)
     stamp = layout.home / "database.migrated"
     with step("Database") as running:
-        if stamps.unchanged(stamp, value) and (settings.database_url or layout.database.exists()):
+        # A database elsewhere may be another one today: emptied, restored, moved. Its own record of migrations decides.
+        if not settings.database_url and stamps.unchanged(stamp, value) and layout.database.exists():
             running.done("up to date")
             return None
         if not settings.database_url:

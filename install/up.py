@@ -35,8 +35,7 @@ def up(settings: Settings, *, detached: bool) -> None:
         administrator = _prepare(settings)
         try:
             _start(settings, supervisor)
-            starter.ensure(settings)
-            greeting = starter.greet(settings)
+            greeting = _try_out(settings)
         except BaseException:
             _print_administrator(administrator)  # it is shown once, and this is the time
             raise
@@ -73,6 +72,15 @@ def _start(settings: Settings, supervisor: Supervisor) -> None:
         except BaseException:
             supervisor.stop()
             raise
+
+
+def _try_out(settings: Settings) -> str | None:
+    """Make the starter image and run it; raise Failure with what the engine says of it."""
+    try:
+        starter.ensure(settings)
+        return starter.greet(settings)
+    except ApiError as error:
+        raise Failure(f"the engine says: {error}", f"the services' logs are in {settings.layout.logs}") from error
 
 
 def _wait_healthy(settings: Settings, supervisor: Supervisor, running: Step) -> None:

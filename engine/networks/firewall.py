@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from engine.layout import Layout
 
 TABLE_STEM = "muelle"
+# libnftables gives a number where the machine has no /etc/protocols, which is no part of a minimal Debian.
+_PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 # -100 is dstnat; older releases of nft know that name in prerouting only.
 _TABLE = """
@@ -151,7 +153,8 @@ def warnings(layout: Layout) -> list[str]:
 
 def _parts(element: list[dict[str, Any]]) -> list[Any]:
     key, value = element
-    return [*key["concat"], *value["concat"]]
+    *address, protocol, port = key["concat"]
+    return [*address, _PROTOCOLS.get(protocol, protocol), port, *value["concat"]]
 
 
 def _published(host_ip: str, protocol: str, host_port: int, container_ip: str, container_port: int) -> Published:

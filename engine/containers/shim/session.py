@@ -8,6 +8,7 @@ the other namespaces itself, so that the shim's own stay as they are. It speaks 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -153,6 +154,33 @@ def _process(container: dict[str, Any], request: wire.Message) -> dict[str, Any]
     }
 
 
+def _enter_cgroups(paths: list[str], init_pidfd: int) -> None:
+    """Join the container's cgroups, or the one below that its first process has moved to.
+
+    In cgroup v2 a cgroup that gives controllers to others can hold no process (EBUSY, cgroups(7)): an init system or a
+    container engine in the container has then made cgroups of its own.
+    """
+    try:
+        join_cgroups(paths)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        own = os.path.dirname(paths[0])
+        join_cgroups([f"{own}{_moved_to(init_pidfd, os.path.basename(own))}/cgroup.procs"])
+
+
+def _moved_to(pidfd: int, container: str) -> str:
+    """The path of a process's cgroup below its container's, which bears the container's ID."""
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
+        pid = next(line.split()[1] for line in file if line.startswith("Pid:"))
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        path = next(line.rstrip("\n") for line in file if line.startswith("0::"))
+    _, found, below = path.partition(f"/{container}")
+    if not found:
+        raise SystemFailure(f"the container's first process has left its cgroup for {path[3:]}")
+    return below
+
+
 def _run(
     directory: str, request: wire.Message, init_pidfd: int, channel: socket.socket, pipes: Pipes | None
 ) -> NoReturn:
@@ -160,7 +188,7 @@ def _run(
     status = 1
     try:
         spec = read_spec(directory)
-        join_cgroups(spec["cgroup"]["join"])
+        _enter_cgroups(spec["cgroup"]["join"], init_pidfd)
         libc.setns(init_pidfd, _NAMESPACES)
         os.setsid()
         if pipes is None:

@@ -35,6 +35,10 @@ class Rule(NamedTuple):
         major, minor = ("*" if number is None else number for number in (self.major, self.minor))
         return f"{self.kind} {major}:{minor} {self.access}"
 
+    @property
+    def is_everything(self) -> bool:
+        return self.kind == "a" and self.major is self.minor is None and set(self.access) == set("rwm")
+
     @classmethod
     def parse(cls, text: str) -> Rule:
         """The form of ``--device-cgroup-rule``. Raises InvalidArgument."""
@@ -120,7 +124,10 @@ def _instruction(code: int, target: int = 0, source: int = 0, offset: int = 0, v
 
 
 def program(allowed: Iterable[Rule]) -> bytes:
-    """The BPF program that answers 1 for what a rule allows and 0 for everything else."""
+    """The BPF program that answers 1 for what a rule allows and 0 for everything else.
+
+    It ends with a rule that allows everything: the kernel refuses instructions that cannot be reached.
+    """
     code = [
         _instruction(_LOAD_WORD, _KIND, 1, 0),
         _instruction(_MOVE, _WANTED, _KIND),
@@ -131,7 +138,10 @@ def program(allowed: Iterable[Rule]) -> bytes:
     ]
     for rule in allowed:
         code += _allow(rule)
-    code += [_instruction(_SET, _VERDICT, value=0), _instruction(_EXIT)]
+        if rule.is_everything:
+            break
+    else:
+        code += [_instruction(_SET, _VERDICT, value=0), _instruction(_EXIT)]
     return b"".join(code)
 
 

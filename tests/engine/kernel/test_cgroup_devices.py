@@ -80,6 +80,7 @@ def test_the_program_decides_as_the_rules_say(
 def test_the_kernel_accepts_the_program() -> None:
     os.close(bpf.load(program(DEFAULT)))
     os.close(bpf.load(program([Rule("a", None, None, "rw"), Rule("b", 2**32 - 1, 0, "m")])))
+    os.close(bpf.load(program([*DEFAULT, Rule("a", None, None, "rwm"), Rule("b", 1, 0, "m")])))
 
 
 @given(RULES)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -240,3 +241,24 @@ def test_a_udp_client_that_goes_on_reaches_the_new_container(
 def test_wishes_that_cannot_be(host: Namespace, layout: Layout, mapping: PortMapping, error: type[Exception]) -> None:
     with pytest.raises(error):
         publish(host, layout, mapping)
+
+
+class Listing(Nftables):
+    """What libnftables says on a machine without /etc/protocols."""
+
+    def __init__(self) -> None:
+        """No library is opened."""
+
+    def find(self, command: str) -> list[dict[str, Any]]:
+        target = {"concat": ["172.17.0.2", 80]}
+        ports = [[{"concat": [6, 8080]}, target], [{"concat": ["udp", 53]}, target]]
+        bound = [[{"concat": ["127.0.0.1", 132, 9]}, target]]
+        return [{"map": {"name": "ports", "elem": ports}}, {"map": {"name": "bound", "elem": bound}}]
+
+
+def test_protocols_may_come_as_numbers() -> None:
+    assert firewall.published(Listing(), "muelle") == [
+        Published("", "tcp", 8080, "172.17.0.2", 80),
+        Published("", "udp", 53, "172.17.0.2", 80),
+        Published("127.0.0.1", "sctp", 9, "172.17.0.2", 80),
+    ]

@@ -101,9 +101,13 @@ def step(title: str) -> Iterator[Step]:
     running.finish("✔")
 
 
-def capture(argv: Sequence[str | Path]) -> str:
-    """Standard output of a program that is expected to work; raise :class:`Failure` with its stderr otherwise."""
-    result = subprocess.run([os.fspath(word) for word in argv], capture_output=True, text=True, check=False)
+def capture(argv: Sequence[str | Path], environment: dict[str, str] | None = None) -> str:
+    """Standard output of a program that is expected to work; raise :class:`Failure` with its stderr otherwise.
+
+    ``environment`` replaces the caller's: values in it may be secrets, which a command line shows to everybody.
+    """
+    words = [os.fspath(word) for word in argv]
+    result = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         raise Failure(f"{' '.join(map(str, argv))} failed: {result.stderr.strip()}")
     return result.stdout

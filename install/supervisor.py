@@ -86,10 +86,7 @@ class Supervisor:
         self._stop_strays()
         configuration = self._directory / "supervisord.conf"
         configuration.write_text(procfile.configuration(self._settings))
-        environment = self._settings.environment()
-        words = [f"{name}={value}" for name, value in environment.items()]
-        # A clean environment, and no descriptor of ours.
-        capture(["env", "-i", *words, PYTHON, "-m", "supervisor.supervisord", "-c", configuration])
+        capture([PYTHON, "-m", "supervisor.supervisord", "-c", configuration], self._settings.environment())
         stamps.record(self._directory / "started.from", self._fingerprint())
 
     def stop(self) -> bool:

@@ -45,8 +45,14 @@ def require_same_origin(scope: Mapping[str, Any]) -> None:
     Browsers always send Origin here, RFC 6455 section 4.1; a client without one has no user to be tricked.
     """
     origin = header(scope, b"origin")
-    if origin and urlsplit(origin).netloc != header(scope, b"host") and origin not in settings.CSRF_TRUSTED_ORIGINS:
+    if origin and not _is_own(origin, header(scope, b"host")) and origin not in settings.CSRF_TRUSTED_ORIGINS:
         raise Forbidden(f"{origin} may not connect to this address")
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Behind TLS a page of the same host that came without it may be anybody's on the way."""
+    parts = urlsplit(origin)
+    return parts.netloc == host and (parts.scheme == "https" or not settings.MUELLE_TLS)
 
 
 def header(scope: Mapping[str, Any], name: bytes) -> str:

@@ -20,10 +20,12 @@ from controlpanel.panel.window import LIMIT
 from controlpanel.streams import logs
 from engine.containers.logs import Record
 from engine.errors import InvalidArgument
-from tests.controlpanel.panel.conftest import Events, MakeContainer, connection, cookie_of, page_of
+from tests.controlpanel.panel.conftest import HOST, Events, MakeContainer, connection, cookie_of, page_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,6 +55,12 @@ async def test_nobody_is_not_let_in() -> None:
 
 async def test_another_origin_is_not_let_in(cookie: bytes) -> None:
     assert await refused(cookie, origin="https://evil.example")
+
+
+async def test_behind_tls_a_page_without_it_is_not_let_in(cookie: bytes, settings: Settings) -> None:
+    settings.MUELLE_TLS = True
+    assert await refused(cookie, origin=f"http://{HOST}")
+    assert not await refused(cookie, origin=f"https://{HOST}")
 
 
 async def test_a_page_learns_version_and_user(cookie: bytes) -> None:

@@ -8,7 +8,7 @@ import secrets
 import stat
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -41,7 +41,7 @@ def database(name: str, sqlite: Path) -> dict[str, Any]:
     if not url:
         return _sqlite(sqlite)
     parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/") or not _has_port_or_none(parts):
         raise ImproperlyConfigured(f"{name}: want postgresql://user:password@host:port/database")
     _require_psycopg(name)
     return {
@@ -55,6 +55,13 @@ def database(name: str, sqlite: Path) -> dict[str, Any]:
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }
+
+
+def _has_port_or_none(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _sqlite(path: Path) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_sqlite_takes_its_lock_at_the_start_of_a_transaction(monkeypatch: pytest
     assert "journal_mode=WAL" in database["OPTIONS"]["init_command"]
 
 
-@pytest.mark.parametrize("url", ["mysql://h/db", "postgresql://h", "nonsense"])
+@pytest.mark.parametrize("url", ["mysql://h/db", "postgresql://h", "postgresql://h:port/db", "nonsense"])
 def test_a_bad_database_url_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> None:
     monkeypatch.setenv("MUELLE_DATABASE_URL", url)
     with pytest.raises(ImproperlyConfigured, match="MUELLE_DATABASE_URL"):

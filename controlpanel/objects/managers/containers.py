@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from controlpanel.objects import states
-from controlpanel.objects.managers.prefixes import is_id_prefix, upper_bound
+from controlpanel.objects.managers.prefixes import NUL, is_id_prefix, upper_bound
 from engine.errors import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ class ContainerManager(models.Manager["Container"]):
 
         Raises NotFound, or InvalidArgument when a prefix fits several.
         """
-        if len(reference) == ID_LENGTH and (exact := list(self.filter(pk=reference, node_id=node))):
+        whole = len(reference) == ID_LENGTH and is_id_prefix(reference)
+        if whole and (exact := list(self.filter(pk=reference, node_id=node))):
             return exact[0]
         name = reference.removeprefix("/")
-        if not name:
+        if not name or NUL in name:
             raise NotFound(f"No such container: {reference}")
         wanted = Q(name=name)
         if is_id_prefix(reference):

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from controlpanel.objects import times
-from controlpanel.objects.managers.prefixes import is_id_prefix, upper_bound
+from controlpanel.objects.managers.prefixes import NUL, is_id_prefix, upper_bound
 from engine.errors import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ BRIDGE_OPTIONS = {
 class NetworkManager(models.Manager["Network"]):
     def find(self, node: str, reference: str) -> Network:
         """Raises NotFound (``network X not found``), or InvalidArgument when a prefix fits several."""
+        if NUL in reference:
+            raise NotFound(f"network {reference} not found")
         wanted = Q(name=reference)
         if is_id_prefix(reference):
             wanted |= Q(id__gte=reference, id__lt=upper_bound(reference))

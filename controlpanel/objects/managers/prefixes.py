@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 HEXADECIMAL = re.compile(r"[0-9a-f]{1,64}")
+NUL = "\0"  # in no name and no ID; PostgreSQL refuses to be asked for a text that holds it
 
 
 def is_id_prefix(text: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from asgiref.sync import sync_to_async
 from django.db import models
 
+from controlpanel.objects.managers.prefixes import NUL
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class VolumeManager(models.Manager["Volume"]):
     def find(self, node: str, name: str) -> Volume:
         """Raises NotFound (``get X: no such volume``)."""
-        found = self.filter(node_id=node, name=name).first()
+        found = None if NUL in name else self.filter(node_id=node, name=name).first()
         if found is None:
             raise NotFound(f"get {name}: no such volume")
         return found

@@ -28,6 +28,14 @@ def test_one_query_finds_a_container(make: MakeContainer, django_assert_num_quer
         Container.objects.find(NODE, "web")
 
 
+@pytest.mark.parametrize("model", [Container, Network, Volume])
+def test_no_database_is_asked_for_a_text_that_cannot_be_stored(
+    db: None, model: type[Container] | type[Network] | type[Volume], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0), pytest.raises(NotFound):
+        model.objects.find(NODE, "a\0b".ljust(64, "0"))
+
+
 def test_a_name_beats_an_id_prefix(make: MakeContainer) -> None:
     make("one", id="abc" + "0" * 61)
     named = make("abc")

@@ -1,6 +1,6 @@
 """Importing this module registers every task; a worker does so once, at its start."""
 
-from controlpanel.tasks import system, volumes
+from controlpanel.tasks import leftovers, system, volumes
 from controlpanel.tasks.containers import archives as container_archives
 from controlpanel.tasks.containers import changing, create, ending, pausing, processes, pruning, sizing, start
 from controlpanel.tasks.containers import removal as container_removal
@@ -16,6 +16,7 @@ MODULES = (
     create,
     ending,
     image_removal,
+    leftovers,
     naming,
     pausing,
     processes,

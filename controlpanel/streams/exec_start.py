@@ -18,7 +18,7 @@ from controlpanel.objects.models import Exec
 from controlpanel.objects.states import Status
 from controlpanel.streams import detach, parameters, shims
 from controlpanel.streams.attach import tell
-from controlpanel.streams.hijack import HijackResponse
+from controlpanel.streams.hijack import HijackResponse, head_is_read
 from engine.errors import Conflict, InvalidArgument, MuelleError, Unavailable
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ async def start(request: HttpRequest, name: str) -> HttpResponse:
         return response
 
     async def take(client: socket.socket, surplus: bytes) -> None:
+        await head_is_read(client)
         message["surplus"] = base64.b64encode(surplus).decode()
         try:
             await _run(session, message, [client.fileno()])

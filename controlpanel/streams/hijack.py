@@ -6,8 +6,13 @@ writes the head, and awaits ``take`` with the client's socket and the bytes that
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import fcntl
 import socket
+import struct
+import termios
+import time
 from collections.abc import Awaitable, Callable
 
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +23,11 @@ from engine.errors import Unsupported
 RAW = "application/vnd.docker.raw-stream"
 MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 MULTIPLEXED_SINCE = (1, 42)
+
+# How long the stream waits for its head to be read: the first tries without a pause, since most clients are reading.
+HEAD_SECONDS = 0.25
+HEAD_TRIES = 20
+HEAD_PAUSE = 0.001
 
 Take = Callable[[socket.socket, bytes], Awaitable[None]]
 
@@ -58,3 +68,22 @@ class HijackResponse(HttpResponse):
             with socket.socket(fileno=detached.fd) as client:
                 client.sendall(self.head())
                 await self._take(client, detached.surplus)
+
+
+async def head_is_read(client: socket.socket) -> None:
+    """Wait until a client on the UNIX socket has read what was sent, but not for one that does not read.
+
+    docker-py reads the head through a buffer that it then throws away, with whatever else had arrived by then. Not for
+    an attach: that has to be on its way before a client who has read the head sends the start.
+    """
+    deadline = time.monotonic() + HEAD_SECONDS
+    tries = 0
+    while client.family == socket.AF_UNIX and _unread(client) and time.monotonic() < deadline:
+        tries += 1
+        await asyncio.sleep(HEAD_PAUSE if tries > HEAD_TRIES else 0)
+
+
+def _unread(client: socket.socket) -> int:
+    """SIOCOUTQ in unix(7): how much the peer has not received yet."""
+    (count,) = struct.unpack("i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))
+    return int(count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,24 @@ def test_the_command_gets_the_connection_and_its_description(service: Service, m
     assert message["console_size"] == [24, 80]
     assert message["framed"]
     assert service.fetch("exec", session, "started", "running") == (1, 1)
+
+
+def test_the_stream_waits_until_its_head_is_read(service: Service, make_exec: MakeExec) -> None:
+    """docker-py throws away whatever has arrived with the head."""
+    session = make_exec()
+
+    def hasty(message: wire.Message, fds: list[int], connection: socket.socket) -> wire.Message:
+        wire.send(connection, {"pid": 4711})
+        with client_socket(fds) as client:
+            client.sendall(b"output")
+        return {}
+
+    head = f"POST /exec/{session}/start HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+    with listening(shim_of(service, session), hasty), service.connect() as sock:
+        sock.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n{}")
+        time.sleep(0.1)
+        assert sock.recv(1000).endswith(b"\r\n\r\n")
+        assert read_all(sock) == b"output"
 
 
 def test_chunked_bodies_are_no_input(service: Service, make_exec: MakeExec) -> None:

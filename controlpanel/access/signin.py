@@ -6,6 +6,7 @@ import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib import auth
 from django.db.models import Min
 from django.utils import timezone
@@ -22,6 +23,7 @@ WINDOW = timedelta(minutes=5)
 FAILURES_PER_NAME = 8
 FAILURES_PER_ADDRESS = 60
 NAME_LENGTH = 150
+ADDRESS_LENGTH = 64
 
 
 def seconds_blocked(username: str, address: str) -> int:
@@ -46,8 +48,12 @@ def sign_in(request: HttpRequest, username: str, password: str) -> AbstractBaseU
 
 
 def address_of(request: HttpRequest) -> str:
-    """The connection's address. X-Forwarded-For is not read: any client can write it."""
-    return str(request.META.get("REMOTE_ADDR") or "")
+    """The connection's address; behind a proxy the one that the proxy saw, which it puts last in X-Forwarded-For.
+
+    Without a proxy the header is not read: any client can write it.
+    """
+    seen = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() if settings.MUELLE_TLS else ""
+    return seen[:ADDRESS_LENGTH] or str(request.META.get("REMOTE_ADDR") or "")
 
 
 def _remaining(first: datetime | None) -> int:

@@ -17,6 +17,7 @@ from tests.controlpanel.access.conftest import PASSWORD
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from pytest_django import Settings
 
 
 def ask(address: str = "10.0.0.1") -> HttpRequest:
@@ -72,3 +73,21 @@ def test_old_failures_are_forgotten_and_removed(admin: User) -> None:
     with pytest.raises(Unauthorized):
         signin.sign_in(ask(), "ada", "wrong")
     assert FailedSignIn.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("proxied", "header", "address"),
+    [
+        (False, "203.0.113.7", "10.0.0.1"),
+        (True, "203.0.113.7", "203.0.113.7"),
+        (True, "198.51.100.1, 203.0.113.7", "203.0.113.7"),
+        (True, "", "10.0.0.1"),
+        (True, "x" * 100, "x" * signin.ADDRESS_LENGTH),
+    ],
+)
+def test_behind_a_proxy_the_address_is_the_one_that_it_saw(
+    settings: Settings, proxied: bool, header: str, address: str
+) -> None:
+    settings.MUELLE_TLS = proxied
+    request = RequestFactory().post("/", REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": header})
+    assert signin.address_of(request) == address

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from install.database import Administrator
 
-HEALTHY_WITHIN = 60.0
+# A slow machine compiles every module at its first start; a crash is noticed long before.
+HEALTHY_WITHIN = 180.0
 CRASHES_FOR = 8.0  # a service that crashes once at start may find its neighbour a moment later
 SHOWN_LINES = 15
 PAUSE = 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -27,8 +28,14 @@ def test_memory(docker: Docker, image: str) -> None:
 
 def test_out_of_memory_is_reported(docker: Docker, image: str) -> None:
     words = ("-m", "16m", "--memory-swap", "16m", image, "sh", "-c", "x=y; while :; do x=$x$x; done")
+    since = time.time()
     assert docker.run("run", "--name", "greedy", *words).returncode == 137
     assert inspect(docker, "greedy")["State"]["OOMKilled"] is True
+    told = docker(
+        "events", "--since", f"{since:.9f}", "--until", f"{time.time():.9f}", "--filter", "container=greedy",
+        "--filter", "event=oom", "--filter", "event=die", "--format", "{{.Action}}",
+    )  # fmt: skip
+    assert told.splitlines()[-2:] == ["oom", "die"]
 
 
 def test_cpus(docker: Docker, image: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.docker import Docker
-from tests.system.waiting import eventually, inspect
+from tests.system.waiting import api_version, eventually, inspect
 
 
 def test_output_streams_and_exit_code(docker: Docker, image: str) -> None:
@@ -142,6 +142,8 @@ def test_labels_and_annotations_of_the_create_call(docker: Docker, image: str, t
 )
 def test_exit_codes(docker: Docker, image: str, words: tuple[str, ...], status: int, text: bytes) -> None:
     result = docker.run(*(image if word == "IMAGE" else word for word in words))
+    if words[-1] == "/etc" and api_version(docker) < (1, 42):
+        status = 125  # the command of Docker 20.10 does not know the kernel's text for a directory
     assert (result.returncode, text in result.stderr) == (status, True), result.stderr
 
 

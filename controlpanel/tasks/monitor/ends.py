@@ -104,8 +104,11 @@ def _shim_answers(container: Container) -> bool:
 
 
 def _events(container: Container, seats: list[Endpoint], end: Exit) -> list[events.Event]:
-    """Docker's order: the kill at the end of a stop's patience, the networks, the volumes, then ``die``."""
-    happened = []
+    """Docker's order: the kill at the end of a stop's patience, the networks, the volumes, then ``die``.
+
+    An ``oom`` is told at the end, since the kernel's counter is read then; Docker tells it when it happens.
+    """
+    happened = [events.of_container(container, "oom")] if end.oom_killed else []
     if end.exit_code == KILLED and _ran_out_of_patience(container):
         happened.append(events.of_container(container, "kill", signal=int(signal.SIGKILL)))
     for seat in seats:

@@ -1,4 +1,4 @@
-"""Notices that change no container's state: exec sessions, detached clients, memory."""
+"""Notices that change no container's state: exec sessions and detached clients."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ def record(notice: dict[str, Any]) -> None:
         happened = events.of_container(container, "exec_detach", execID=session)
     elif kind == "detached":
         happened = events.of_container(container, "detach")
-    elif kind == "oom":
-        happened = events.of_container(container, "oom")
     else:
         logger.warning("an unknown notice: %s", kind)
         return

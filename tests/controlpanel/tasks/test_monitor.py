@@ -65,6 +65,7 @@ def test_a_short_run_starts_before_it_dies(
         container = make(["true"])
         start.start(id=container.id)
         until(partial(_has_ended, container))
+    until(lambda: [event.action for event in sent].count("die") == 5)  # told after it is written
     order = [event.action for event in sent if event.action in ("start", "die")]
     assert order == ["start", "die"] * 5
 

@@ -35,7 +35,8 @@ def run_inside(cgroup: Cgroup, *command: str) -> subprocess.Popen[bytes]:
 
 
 def file_of(cgroup: Cgroup, controller: str, name: str) -> str:
-    directory = next(path for path in cgroup.join_paths() if f"/{controller}/" in path)
+    paths = cgroup.join_paths()  # in v2 one for all controllers
+    directory = next((path for path in paths if f"/{controller}/" in path), paths[0])
     return Path(directory).with_name(name).read_text().strip()
 
 

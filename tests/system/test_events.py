@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.support.docker import Docker
-from tests.system.waiting import eventually
+from tests.system.waiting import JSON, eventually
 
 
 def events(docker: Docker, since: float, *filters: str) -> list[dict[str, Any]]:
     """What has happened since a moment, asked for afterwards."""
     words = [word for each in filters for word in ("--filter", each)]
-    lines = docker("events", "--since", f"{since:.9f}", "--until", f"{time.time():.9f}", "--format", "json", *words)
+    lines = docker("events", "--since", f"{since:.9f}", "--until", f"{time.time():.9f}", "--format", JSON, *words)
     return [json.loads(line) for line in lines.splitlines()]
 
 

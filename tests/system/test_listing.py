@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.docker import Docker
+from tests.system.waiting import JSON, api_version
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation
@@ -101,7 +102,8 @@ def test_latest_and_last(docker: Docker, containers: dict[str, str]) -> None:
 
 
 def test_format_json(docker: Docker, containers: dict[str, str], image: str) -> None:
-    words = ("ps", "-a", "--no-trunc", "--filter", "name=list-running", "--format", "json")
+    form = "json" if api_version(docker) >= (1, 42) else JSON
+    words = ("ps", "-a", "--no-trunc", "--filter", "name=list-running", "--format", form)
     found = json.loads(docker(*words))
     assert found["ID"] == containers["list-running"]
     assert (found["Image"], found["Command"], found["State"]) == (image, '"sleep 1000"', "running")

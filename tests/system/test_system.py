@@ -8,11 +8,11 @@ import platform
 import re
 
 from tests.support.docker import Docker
-from tests.system.waiting import eventually
+from tests.system.waiting import JSON, eventually
 
 
 def test_version(docker: Docker) -> None:
-    found = json.loads(docker("version", "--format", "json"))
+    found = json.loads(docker("version", "--format", JSON))
     server = found["Server"]
     assert (server["Os"], server["KernelVersion"]) == ("linux", platform.release())
     assert tuple(map(int, server["ApiVersion"].split("."))) >= (1, 41)
@@ -20,7 +20,7 @@ def test_version(docker: Docker) -> None:
 
 
 def test_info(docker: Docker, idle: str) -> None:
-    found = json.loads(docker("info", "--format", "json"))
+    found = json.loads(docker("info", "--format", JSON))
     assert (found["OSType"], found["NCPU"], found["Name"]) == ("linux", os.cpu_count(), platform.node())
     assert found["ContainersRunning"] >= 1
     assert found["Containers"] == found["ContainersRunning"] + found["ContainersPaused"] + found["ContainersStopped"]
@@ -52,7 +52,7 @@ def test_df(docker: Docker, image: str, idle: str) -> None:
 
 
 def test_stats_of_one_moment(docker: Docker, idle: str) -> None:
-    line = json.loads(docker("stats", "--no-stream", "--format", "json", idle))
+    line = json.loads(docker("stats", "--no-stream", "--format", JSON, idle))
     assert (line["Name"], line["ID"]) == ("idle", idle[:12])
     assert re.fullmatch(r"\d+\.\d\d%", line["CPUPerc"])
     assert re.fullmatch(r"[\d.]+[KM]?i?B / [\d.]+GiB", line["MemUsage"])
@@ -61,14 +61,14 @@ def test_stats_of_one_moment(docker: Docker, idle: str) -> None:
 
 def test_stats_show_work(docker: Docker, image: str) -> None:
     docker("run", "-d", "--name", "busy", "-m", "64m", image, "sh", "-c", "while :; do :; done")
-    line = json.loads(docker("stats", "--no-stream", "--format", "json", "busy"))
+    line = json.loads(docker("stats", "--no-stream", "--format", JSON, "busy"))
     assert float(line["CPUPerc"].rstrip("%")) > 5
     assert line["MemUsage"].endswith(" / 64MiB")
 
 
 def test_stats_of_a_stopped_container(docker: Docker, image: str) -> None:
     docker("create", "--name", "still", image)
-    line = json.loads(docker("stats", "--no-stream", "--format", "json", "still"))
+    line = json.loads(docker("stats", "--no-stream", "--format", JSON, "still"))
     assert line["MemUsage"] in ("0B / 0B", "-- / --")
 
 

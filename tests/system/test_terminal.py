@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import time
 
 from tests.support.docker import Docker
 from tests.system.terminal import Terminal
@@ -39,6 +40,7 @@ def test_the_size_is_the_clients_and_follows_it(docker: Docker, image: str) -> N
         screen.expect("# ")
         screen.type("while [ \"$(stty size)\" != '33 111' ]; do :; done; echo si''zed\n")
         screen.expect("sized")
+        time.sleep(0.3)  # Docker 20.10's command minds SIGWINCH only when its first resize has been answered
         screen.resize(20, 70)
         screen.type("while [ \"$(stty size)\" != '20 70' ]; do :; done; echo re''sized\n")
         screen.expect("resized")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 15.0
 PAUSE = 0.05
+JSON = "{{json .}}"  # the word "json" is unknown to the command of Docker 20.10
 
 
 def eventually(check: Callable[[], object]) -> None:

@@ -10,6 +10,8 @@ from tests.support.docker import Docker
 from tests.system.terminal import Terminal
 from tests.system.waiting import eventually, inspect, state
 
+# Docker 20.10's command minds SIGWINCH only when its first resize has been answered, some milliseconds later.
+LATE_SIGNALS = 0.3
 CTRL_C, CTRL_D, CTRL_P, CTRL_Q, CTRL_X = "\x03", "\x04", "\x10", "\x11", "\x18"
 
 
@@ -40,7 +42,7 @@ def test_the_size_is_the_clients_and_follows_it(docker: Docker, image: str) -> N
         screen.expect("# ")
         screen.type("while [ \"$(stty size)\" != '33 111' ]; do :; done; echo si''zed\n")
         screen.expect("sized")
-        time.sleep(0.3)  # Docker 20.10's command minds SIGWINCH only when its first resize has been answered
+        time.sleep(LATE_SIGNALS)
         screen.resize(20, 70)
         screen.type("while [ \"$(stty size)\" != '20 70' ]; do :; done; echo re''sized\n")
         screen.expect("resized")
@@ -91,6 +93,7 @@ def test_exec_on_a_terminal(docker: Docker, sleeper: str) -> None:
         screen.expect("# ")
         screen.type("while [ \"$(stty size)\" != '30 90' ]; do :; done; echo si''zed\n")
         screen.expect("sized")
+        time.sleep(LATE_SIGNALS)
         screen.resize(40, 120)
         screen.type("while [ \"$(stty size)\" != '40 120' ]; do :; done; exit 6\n")
         assert screen.wait() == 6

@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 from controlpanel import broker
 from controlpanel.celery import app
 from controlpanel.objects import outage, states
-from controlpanel.objects.models import Container
-from controlpanel.tasks import answers, mailbox
+from controlpanel.objects.models import Container, Waiter
+from controlpanel.tasks import answers, mailbox, movers
 from engine.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -47,25 +47,22 @@ def answer(queues: Iterable[str]) -> None:
     with broker.client() as client:
         for queue in queues:
             at = time.time()
-            left = _forget(client, queue)
+            kept = _the_monitors()
+            _forget(client, queue, kept or frozenset())
             waiting = [_call_of(orjson.loads(message)) for message in client.lrange(queue, 0, -1)]
-            _announce(client, queue, at, [*left, *waiting])
+            if kept is not None:
+                _announce(client, queue, at, [*kept, *waiting])
     connections.close_all()  # the pool's processes are forks
 
 
-def _forget(client: Redis, queue: str) -> list[str]:
-    """Returns the calls that are left to the monitor."""
-    left: list[str] = []
+def _forget(client: Redis, queue: str, kept: frozenset[str]) -> None:
     for tag, call_id in list(_unconfirmed(client, queue)):
         with client.pipeline() as pipeline:
             pipeline.zrem(INDEX, tag)
             pipeline.hdel(UNCONFIRMED, tag)
             pipeline.execute()
-        if _is_the_monitors(call_id):
-            left.append(call_id)
-        else:
+        if call_id not in kept:
             answers.deliver(call_id, answers.of_error(ANSWER))
-    return left
 
 
 def _unconfirmed(client: Redis, queue: str) -> Iterator[tuple[bytes, str]]:
@@ -86,10 +83,14 @@ def _announce(client: Redis, queue: str, at: float, alive: list[str]) -> None:
     client.publish(channel, orjson.dumps({"at": at, "alive": alive}))
 
 
-def _is_the_monitors(call_id: str) -> bool:
-    """A start or a removal that was left unfinished; see ``movers``."""
-    rows = Container.objects.filter(status__in=states.TRANSIENT, mover__endswith=f":{call_id}")
+def _the_monitors() -> frozenset[str] | None:
+    """The calls that wait for a container's end, and starts and removals left unfinished (see ``movers``).
+
+    None while the database is away and nobody knows.
+    """
     try:
-        return rows.exists()
+        waiting = Waiter.objects.values_list("call_id", flat=True)
+        movers_left = Container.objects.filter(status__in=states.TRANSIENT).values_list("mover", flat=True)
+        return frozenset([*waiting, *map(movers.call_of, movers_left)])
     except outage.ERRORS:
-        return False
+        return None

@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from controlpanel.objects import events
 from controlpanel.objects.models import Container, Exec, Waiter
 from controlpanel.objects.states import Status
-from controlpanel.tasks import movers
+from controlpanel.tasks import leftovers, movers
 from controlpanel.tasks.containers import ending, removal, start
 from controlpanel.tasks.monitor import boot, ends, loop
 from controlpanel.tasks.monitor.keeper import Keeper
@@ -330,3 +330,11 @@ def test_sessions_that_ended_long_ago_are_forgotten(make: Make) -> None:
         Exec.objects.create(id=f"{number:064x}", container=container, config={}, running=not ended, created=created)
     boot.forget_execs()
     assert {row.id[-1] for row in Exec.objects.all()} == {"1", "2"}
+
+
+def test_a_new_worker_leaves_the_monitors_calls_alone(make: Make) -> None:
+    """A stop with a long patience has left its worker; that one's death is none of its caller's business."""
+    stopping, starting = make(["sleep", "100"]), make(["sleep", "100"])
+    Waiter.objects.create(container=stopping, purpose=Waiter.Purpose.STOP, call_id="waits")
+    starting.move((Status.CREATED,), Status.STARTING, mover="1:2:left")
+    assert leftovers._the_monitors() == frozenset({"waits", "left"})

@@ -29,7 +29,7 @@ INSTALLED_APPS = [
     "controlpanel.objects",
     "controlpanel.access",
     "controlpanel.panel",
-    "controlpanel.tasks",
+    "controlpanel.monitor",
 ]
 
 MIDDLEWARE = [

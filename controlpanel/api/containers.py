@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from controlpanel.api import creation, filters, host, inspect, listing, query, selection
 from controlpanel.api.views import EngineView, empty
 from controlpanel.objects.models import Container
-from controlpanel.tasks import calls
+from controlpanel.rpc import calls
 from engine.containers import config
 from engine.errors import InvalidArgument
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from controlpanel.api import images_rendering, listing, versions, volumes_rendering
 from controlpanel.objects.models import Image, Volume, VolumeUse
-from controlpanel.tasks import calls
+from controlpanel.rpc import calls
 
 
 def collect(node: str, kinds: frozenset[str], version: versions.Version) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from controlpanel.api.filters import Filters
 from controlpanel.api.views import EngineView, empty
 from controlpanel.objects import times
 from controlpanel.objects.models import Image
-from controlpanel.tasks import calls
+from controlpanel.rpc import calls
 from engine.errors import InvalidArgument
 from engine.images import references
 

@@ -10,7 +10,7 @@ from controlpanel.api import query
 from controlpanel.api.views import EngineView, empty
 from controlpanel.objects import events
 from controlpanel.objects.models import Container
-from controlpanel.tasks import calls
+from controlpanel.rpc import calls
 from engine.containers import wire
 from engine.containers.config import signals as config_signals
 from engine.errors import Conflict, InvalidArgument, Unsupported

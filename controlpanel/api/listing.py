@@ -25,7 +25,8 @@ from engine.errors import InvalidArgument
 from engine.images import references
 
 COLUMNS = (
-    "id", "name", "image_name", "image_id", "status", "resting", "exit_code", "created_at", "started_at", "finished_at",
+    "id", "name", "image_name", "image_id", "status", "previous_status", "exit_code", "created_at", "started_at",
+    "finished_at",
 )  # fmt: skip
 EXPRESSIONS = {
     "config_text": Cast("config", TextField()),
@@ -45,7 +46,7 @@ class Row(NamedTuple):
     image_name: str
     image_id: str
     status: str
-    resting: str
+    previous_status: str
     exit_code: int
     created_at: str
     started_at: str
@@ -58,7 +59,7 @@ class Row(NamedTuple):
     @property
     def state(self) -> str:
         """Docker's state: ``starting`` is shown as the state before it."""
-        return self.resting if self.status == Status.STARTING else self.status
+        return self.previous_status if self.status == Status.STARTING else self.status
 
     @property
     def is_running(self) -> bool:

@@ -16,7 +16,7 @@ from controlpanel.api.views import EngineView
 from controlpanel.objects import times
 from controlpanel.objects.models import Container, Image
 from controlpanel.objects.states import Status
-from controlpanel.tasks import calls
+from controlpanel.rpc import calls
 from engine.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class InfoView(EngineView):
         return Response({**answer, "Warnings": _warnings() or None})
 
     def _counts(self) -> dict[str, Any]:
-        rows = Container.objects.filter(node_id=self.node).values_list("status", "resting")
-        states = Counter(resting if status == Status.STARTING else status for status, resting in rows)
+        rows = Container.objects.filter(node_id=self.node).values_list("status", "previous_status")
+        states = Counter(previous_status if status == Status.STARTING else status for status, previous_status in rows)
         total = states.total()
         running = states[Status.RUNNING] + states[Status.RESTARTING]
         return {

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from controlpanel.api import filters, query, volumes_rendering
 from controlpanel.api.views import EngineView, empty
 from controlpanel.objects.models import Volume
-from controlpanel.tasks import calls
+from controlpanel.rpc import calls
 from engine.containers.config import mounts as config_mounts
 from engine.containers.config.decode import NULLABLE_TEXT_MAP, TEXT
 from engine.errors import InvalidArgument, Unavailable

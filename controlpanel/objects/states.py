@@ -41,7 +41,7 @@ MOVES: dict[Status, frozenset[Status]] = {
 ALIVE = frozenset({Status.RUNNING, Status.PAUSED})
 # Docker's State.Running: it counts a container that waits for its next automatic start.
 RUNNING_FOR_DOCKER = ALIVE | {Status.RESTARTING}
-# Somebody works on the row at this moment; whoever finds its mover dead repairs it.
+# Somebody works on the row at this moment; whoever finds its claim void repairs it.
 TRANSIENT = frozenset({Status.STARTING, Status.REMOVING})
 STARTABLE = frozenset({Status.CREATED, Status.EXITED, Status.RESTARTING})
 REMOVABLE = frozenset({Status.CREATED, Status.EXITED, Status.DEAD})

@@ -21,13 +21,13 @@ def main() -> None:
     # Everything that reads settings, keys or the database is imported as the user that serves.
     from controlpanel.server.service import Server  # isort: skip  # installs the reactor
     from controlpanel.asgi import application
-    from controlpanel.streams import bulk
+    from controlpanel.streams import tickets
 
     threads.share()
     # What is loaded now stays: the collector need not look through it again whenever a long log makes many objects.
     gc.collect()
     gc.freeze()
-    Server(application, bound.http, on_start=lambda: bulk.listen(bound.streams)).run()
+    Server(application, bound.http, on_start=lambda: tickets.listen(bound.streams)).run()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from controlpanel.access.decorators import guarded
 from controlpanel.objects.models import Container
+from controlpanel.rpc import calls
 from controlpanel.streams import parameters, transfers
-from controlpanel.tasks import calls
 from engine.errors import InvalidArgument
 
 if TYPE_CHECKING:

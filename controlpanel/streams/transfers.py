@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from controlpanel.streams import bulk, shims
+from controlpanel.rpc import calls
+from controlpanel.streams import shims, tickets
 from controlpanel.streams.connection import UPLOAD
 from controlpanel.streams.responses import StreamedResponse
-from controlpanel.tasks import calls
 from engine.errors import MuelleError, Unavailable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def upload(request: HttpRequest) -> int:
 
 async def take(name: str, body_fd: int, **arguments: Any) -> Any:
     """Run an operation that reads a stream, and return its value. Owns ``body_fd``."""
-    return await _call(name, bulk.Ticket(body_fd), arguments)
+    return await _call(name, tickets.Ticket(body_fd), arguments)
 
 
 async def give(
@@ -52,7 +52,7 @@ async def give(
     reading, writing = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(reading, False)
     output = os.fdopen(reading, "rb", buffering=0)
-    call = asyncio.create_task(_call(name, bulk.Ticket(body_fd, _widen(writing)), arguments))
+    call = asyncio.create_task(_call(name, tickets.Ticket(body_fd, _widen(writing)), arguments))
     try:
         first = await _first(output, call)
     except BaseException:
@@ -62,7 +62,7 @@ async def give(
     return StreamedResponse(_chunks(first, output, call, report_inside), content_type=content_type)
 
 
-async def _call(name: str, ticket: bulk.Ticket, arguments: dict[str, Any]) -> Any:
+async def _call(name: str, ticket: tickets.Ticket, arguments: dict[str, Any]) -> Any:
     """Run the operation; give up when no worker fetches its ticket in time."""
     call = asyncio.ensure_future(calls.call(name, timeout=None, ticket=ticket.id, **arguments))
     try:

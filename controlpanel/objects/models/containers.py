@@ -5,12 +5,72 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import models
+from django.db.models import F, Q
 
 from controlpanel.objects import states, times
-from controlpanel.objects.managers.containers import ContainerManager
+from controlpanel.objects.identifiers import NUL, is_id_prefix, upper_bound
 from controlpanel.objects.models.nodes import Node
 from controlpanel.objects.states import Status
+from engine.errors import InvalidArgument, NotFound
+
+ID_LENGTH = 64
+
+
+class ContainerManager(models.Manager["Container"]):
+    def find(self, node: str, reference: str) -> Container:
+        """The container that ``reference`` (full ID, name with or without ``/``, unique ID prefix) means. One query.
+
+        Raises NotFound, or InvalidArgument when a prefix fits several.
+        """
+        whole = len(reference) == ID_LENGTH and is_id_prefix(reference)
+        if whole and (exact := list(self.filter(pk=reference, node_id=node))):
+            return exact[0]
+        name = reference.removeprefix("/")
+        if not name or NUL in name:
+            raise NotFound(f"No such container: {reference}")
+        wanted = Q(name=name)
+        if is_id_prefix(reference):
+            wanted |= Q(id__gte=reference, id__lt=upper_bound(reference))
+        found = list(self.filter(wanted, node_id=node)[:3])
+        return _choose(found, reference, name)
+
+    afind = sync_to_async(find, thread_sensitive=True)
+
+    def move(self, container: Container, sources: tuple[Status, ...], target: Status, fields: dict[str, Any]) -> bool:
+        states.check(sources, target)
+        if target in states.TRANSIENT:
+            fields = {"previous_status": F("status"), **fields}
+        elif target not in states.TRANSIENT:
+            fields = {"previous_status": target, "claim": "", **fields}
+        won = self.filter(pk=container.pk, status__in=sources).update(status=target, **fields) == 1
+        if won:
+            _show(container, target, fields)
+        return won
+
+
+def _choose(found: list[Container], reference: str, name: str) -> Container:
+    for container in found:
+        if container.id == reference:
+            return container
+    for container in found:
+        if container.name == name:
+            return container
+    if len(found) > 1:
+        raise InvalidArgument(f"multiple IDs found with provided prefix: {reference}")
+    if not found:
+        raise NotFound(f"No such container: {reference}")
+    return found[0]
+
+
+def _show(container: Container, target: Status, fields: dict[str, Any]) -> None:
+    if "previous_status" in fields and isinstance(fields["previous_status"], F):
+        container.previous_status = container.status
+    container.status = target
+    for name, value in fields.items():
+        if not isinstance(value, models.Expression | F):
+            setattr(container, name, value)
 
 
 class Container(models.Model):
@@ -19,9 +79,8 @@ class Container(models.Model):
     ``config`` and ``host_config`` are Docker's objects with every default filled in; ``networking`` is the request's
     EndpointsConfig by network name; ``mounts`` holds mount points as JSON (see ``engine.containers.spec.MountPoint``);
     ``layers`` are the image's short chain ids, lowest first, kept here because a forced image removal leaves them in
-    use. Times are RFC3339Nano text. ``resting`` is the state that a failed start goes back to and that Docker shows
-    while ``starting``; ``mover`` names the process that works on a transient state (see
-    ``controlpanel.tasks.movers``).
+    use. Times are RFC3339Nano text. ``previous_status`` is what a failed start goes back to, and Docker shows while
+    ``starting``; ``claim`` names the process that works on a transient state (see ``controlpanel.objects.claims``).
     ``manually_stopped`` keeps an ``unless-stopped`` container down after a reboot; ``restart_cancelled`` makes the next
     exit final; ``restart_at`` (ns since 1970) and ``restart_delay`` (ns) belong to the restart policy.
     """
@@ -38,8 +97,8 @@ class Container(models.Model):
     mounts = models.JSONField(default=list)
 
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATED)
-    resting = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATED)
-    mover = models.CharField(max_length=80, default="", blank=True)
+    previous_status = models.CharField(max_length=12, choices=Status.choices, default=Status.CREATED)
+    claim = models.CharField(max_length=80, default="", blank=True)
     pid = models.PositiveIntegerField(default=0)
     exit_code = models.IntegerField(default=0)
     error = models.TextField(default="", blank=True)
@@ -70,7 +129,7 @@ class Container(models.Model):
     @property
     def docker_status(self) -> str:
         """Docker's State.Status: ``starting`` is shown as the state before it."""
-        return self.resting if self.status == Status.STARTING else self.status
+        return self.previous_status if self.status == Status.STARTING else self.status
 
     @property
     def is_alive(self) -> bool:

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from asgiref.sync import sync_to_async
 from django.db import models
 
-from controlpanel.objects.managers.execs import ExecManager
+from controlpanel.objects.identifiers import is_id_prefix
 from controlpanel.objects.models.containers import Container
+from engine.errors import NotFound
+
+
+class ExecManager(models.Manager["Exec"]):
+    def find(self, node: str, reference: str, *related: str) -> Exec:
+        """The session, with its container's columns if ``related`` names it. Docker takes whole IDs only. One query.
+
+        Raises NotFound (``No such exec instance: X``).
+        """
+        if is_id_prefix(reference):
+            rows = self.select_related(*related) if related else self
+            for found in rows.filter(pk=reference, container__node_id=node):
+                return found
+        raise NotFound(f"No such exec instance: {reference}")
+
+    afind = sync_to_async(find, thread_sensitive=True)
 
 
 class Exec(models.Model):

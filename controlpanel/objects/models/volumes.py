@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from asgiref.sync import sync_to_async
 from django.db import models
 
-from controlpanel.objects.managers.volumes import VolumeManager
+from controlpanel.objects.identifiers import NUL
 from controlpanel.objects.models.containers import Container
 from controlpanel.objects.models.nodes import Node
+from engine.errors import NotFound
+
+
+class VolumeManager(models.Manager["Volume"]):
+    def find(self, node: str, name: str) -> Volume:
+        """Raises NotFound (``get X: no such volume``)."""
+        found = None if NUL in name else self.filter(node_id=node, name=name).first()
+        if found is None:
+            raise NotFound(f"get {name}: no such volume")
+        return found
+
+    afind = sync_to_async(find, thread_sensitive=True)
+
 
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 

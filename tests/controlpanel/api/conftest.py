@@ -11,7 +11,7 @@ from django.test import Client
 from controlpanel.access.policy import Peer
 from controlpanel.objects.models import Container, Image, ImageReference, Network, Node
 from controlpanel.objects.states import Status
-from controlpanel.tasks import calls
+from controlpanel.rpc import calls
 from engine.containers import config
 from engine.errors import MuelleError
 
@@ -108,7 +108,7 @@ def make(image: Image) -> MakeContainer:
 
 @pytest.fixture
 def running(make: MakeContainer) -> Container:
-    return make(7, status=Status.RUNNING, resting=Status.RUNNING, pid=4711, started_at="2026-01-01T00:00:08Z")
+    return make(7, status=Status.RUNNING, previous_status=Status.RUNNING, pid=4711, started_at="2026-01-01T00:00:08Z")
 
 
 @pytest.fixture

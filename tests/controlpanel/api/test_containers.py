@@ -183,7 +183,7 @@ def test_inspect_shows_a_running_container(api: Client, running: Container) -> N
 
 
 def test_inspect_of_a_starting_container_shows_the_state_before(api: Client, make: MakeContainer) -> None:
-    container = make(status=Status.STARTING, resting=Status.EXITED, exit_code=3)
+    container = make(status=Status.STARTING, previous_status=Status.EXITED, exit_code=3)
     shown = api.get(f"/containers/{container.id}/json").json()
     assert (shown["State"]["Status"], shown["State"]["Running"]) == ("exited", False)
 

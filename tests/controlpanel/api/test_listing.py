@@ -28,7 +28,7 @@ def names(api: Client, **parameters: Any) -> list[str]:
 def test_only_running_ones_unless_all(api: Client, make: MakeContainer, running: Container) -> None:
     make(1)
     make(2, status=Status.EXITED)
-    make(3, status=Status.STARTING, resting=Status.CREATED)
+    make(3, status=Status.STARTING, previous_status=Status.CREATED)
     assert names(api) == ["/c7"]
     assert names(api, all="1") == ["/c7", "/c3", "/c2", "/c1"]
     assert names(api, limit=2) == ["/c7", "/c3"]

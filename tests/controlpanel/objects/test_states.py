@@ -41,9 +41,9 @@ def test_a_move_that_the_table_lacks_is_refused(source: Status, target: Status) 
 def test_the_second_of_two_movers_loses(make: MakeContainer) -> None:
     first = make("web")
     second = Container.objects.get(pk=first.pk)
-    assert first.move((Status.CREATED,), Status.STARTING, mover="1:2:")
-    assert not second.move((Status.CREATED,), Status.STARTING, mover="3:4:")
-    assert Container.objects.get(pk=first.pk).mover == "1:2:"
+    assert first.move((Status.CREATED,), Status.STARTING, claim="1:2:")
+    assert not second.move((Status.CREATED,), Status.STARTING, claim="3:4:")
+    assert Container.objects.get(pk=first.pk).claim == "1:2:"
 
 
 def test_a_starting_container_shows_the_state_before(make: MakeContainer) -> None:
@@ -55,10 +55,10 @@ def test_a_starting_container_shows_the_state_before(make: MakeContainer) -> Non
 
 
 def test_an_arrival_forgets_the_mover_and_keeps_the_fields(make: MakeContainer) -> None:
-    container = make("web", status=Status.STARTING, mover="1:2:")
+    container = make("web", status=Status.STARTING, claim="1:2:")
     assert container.move((Status.STARTING,), Status.RUNNING, pid=17)
     stored = Container.objects.get(pk=container.pk)
-    assert (stored.mover, stored.pid, stored.resting) == ("", 17, "running")
+    assert (stored.claim, stored.pid, stored.previous_status) == ("", 17, "running")
     assert container.pid == 17
 
 

@@ -50,7 +50,7 @@ def request(path: str, headers: str = UPGRADE, body: bytes = b"") -> bytes:
 def test_both_forms_of_hijack_survive_a_half_close(
     service: Service, make: Make, headers: str, status: bytes, kind: bytes
 ) -> None:
-    container = make(status="running", resting="running")
+    container = make(status="running", previous_status="running")
     with listening(service.layout.shim_socket(container), echo) as shim, service.connect() as sock:
         path = f"/v1.47/containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1"
         sock.sendall(request(path, headers, b"too early, "))
@@ -67,7 +67,7 @@ def test_both_forms_of_hijack_survive_a_half_close(
 
 
 def test_old_clients_and_terminals_get_raw_streams(service: Service, make: Make) -> None:
-    container = make(status="running", resting="running", config={"Tty": True})
+    container = make(status="running", previous_status="running", config={"Tty": True})
     with listening(service.layout.shim_socket(container), echo), service.connect() as sock:
         sock.sendall(request(f"/containers/{container}/attach?stream=1&stdout=1"))
         sock.shutdown(socket.SHUT_WR)
@@ -111,7 +111,7 @@ def test_refusals(service: Service, make: Make, fields: dict[str, Any], query: s
 
 
 def test_docker_py_attaches(service: Service, client: docker.APIClient, make: Make) -> None:
-    container = make(status="running", resting="running")
+    container = make(status="running", previous_status="running")
     with listening(service.layout.shim_socket(container), echo):
         sock = client.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         raw = sock._sock
@@ -125,7 +125,7 @@ def test_docker_py_attaches(service: Service, client: docker.APIClient, make: Ma
 def test_the_log_comes_first_and_what_follows_comes_from_it_too(
     service: Service, make: Make, write_log: Callable[..., None]
 ) -> None:
-    container = make(status="running", resting="running")
+    container = make(status="running", previous_status="running")
     write_log(container, "before\n")
 
     watchers: list[socket.socket] = []
@@ -166,7 +166,7 @@ HANDSHAKE = (
 
 
 def test_attach_over_a_websocket(service: Service, make: Make) -> None:
-    container = make(status="running", resting="running")
+    container = make(status="running", previous_status="running")
 
     def shim(message: wire.Message, fds: list[int], connection: socket.socket) -> wire.Message:
         wire.send(connection, {})

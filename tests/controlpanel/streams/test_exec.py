@@ -38,7 +38,7 @@ def make_exec(service: Service, make: Make) -> MakeExec:
     """Make a running container with an exec session; the result is the session's id."""
 
     def make_session(status: str = "running", **config: Any) -> str:
-        container = make(status=status, resting=status)
+        container = make(status=status, previous_status=status)
         session = secrets.token_hex(32)
         service.seed({"model": "Exec", "id": session, "container_id": container, "config": {**CONFIG, **config}})
         return session

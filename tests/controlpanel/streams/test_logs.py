@@ -57,7 +57,7 @@ def test_a_terminal_s_log_is_raw(service: Service, make: Make, write_log: Write)
 def test_follow_sees_what_is_added_and_ends_with_the_container(
     service: Service, client: docker.APIClient, make: Make, write_log: Write
 ) -> None:
-    container = make(status="running", resting="running")
+    container = make(status="running", previous_status="running")
     write_log(container, "old\n")
     watchers: list[socket.socket] = []
 
@@ -77,7 +77,7 @@ def test_follow_sees_what_is_added_and_ends_with_the_container(
 
 
 def test_follow_of_an_ended_container_ends_at_once(client: docker.APIClient, make: Make, write_log: Write) -> None:
-    container = make(status="exited", resting="exited")
+    container = make(status="exited", previous_status="exited")
     write_log(container, "all\n")
     assert list(client.logs(container, stream=True, follow=True)) == [b"all\n"]
 

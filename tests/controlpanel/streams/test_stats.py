@@ -17,7 +17,7 @@ from tests.support.docker import Docker
 
 
 def test_a_stopped_container_gives_zeros(client: docker.APIClient, make: Make) -> None:
-    container = make(status="exited", resting="exited")
+    container = make(status="exited", previous_status="exited")
     sample = client.stats(container, stream=False)
     assert sample["id"] == container
     assert sample["name"] == f"/c-{container[:8]}"
@@ -26,7 +26,7 @@ def test_a_stopped_container_gives_zeros(client: docker.APIClient, make: Make) -
 
 
 def test_the_docker_command_shows_a_stopped_container(cli: Docker, make: Make) -> None:
-    container = make(status="exited", resting="exited")
+    container = make(status="exited", previous_status="exited")
     assert cli("stats", "--no-stream", "--format={{.Name}} {{.MemUsage}}", container) == f"c-{container[:8]} 0B / 0B"
 
 

@@ -51,7 +51,7 @@ def test_the_head_comes_before_the_exit_and_the_code_after_it(service: Service, 
 
 
 def test_a_container_that_does_not_run_is_answered_at_once(service: Service, make: Make) -> None:
-    with ask(service, make(status="exited", resting="exited", exit_code=9)) as sock:
+    with ask(service, make(status="exited", previous_status="exited", exit_code=9)) as sock:
         assert answer(sock) == 9
 
 
@@ -61,7 +61,7 @@ def test_a_new_container_counts_as_not_running(service: Service, make: Make) -> 
 
 
 def test_removed_tells_the_last_exit_code_once_the_container_is_gone(service: Service, make: Make) -> None:
-    container = make(status="running", resting="running")
+    container = make(status="running", previous_status="running")
     with ask(service, container, "removed") as sock:
         service.publish("container", "die", container, exitCode="42")
         service.publish("container", "destroy", container)
@@ -69,7 +69,7 @@ def test_removed_tells_the_last_exit_code_once_the_container_is_gone(service: Se
 
 
 def test_the_exit_of_another_container_is_none_of_ours(service: Service, make: Make) -> None:
-    container, other = make(status="running", resting="running"), make()
+    container, other = make(status="running", previous_status="running"), make()
     with ask(service, container) as sock:
         service.publish("container", "die", other, exitCode="1")
         service.publish("container", "die", container, exitCode="2")
@@ -89,11 +89,11 @@ def test_a_missing_container_is_docker_s_404(client: docker.APIClient) -> None:
 
 
 def test_the_docker_command_prints_the_code(cli: Docker, make: Make) -> None:
-    assert cli("wait", make(status="exited", resting="exited", exit_code=7)) == "7"
+    assert cli("wait", make(status="exited", previous_status="exited", exit_code=7)) == "7"
 
 
 def test_a_crowd_that_waits_costs_no_threads_and_leaves_nothing(service: Service, make: Make) -> None:
-    container = make(status="running", resting="running")
+    container = make(status="running", previous_status="running")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 2 * CROWD), hard), hard))
     before = service.connections()
@@ -106,7 +106,7 @@ def test_a_crowd_that_waits_costs_no_threads_and_leaves_nothing(service: Service
 
 
 def test_clients_that_leave_are_forgotten(service: Service, make: Make) -> None:
-    container = make(status="running", resting="running")
+    container = make(status="running", previous_status="running")
     before = service.connections()
     for _ in range(20):
         ask(service, container).close()

@@ -9,9 +9,9 @@ from typing import Any
 
 import django
 
-from controlpanel.celery import app
-from controlpanel.tasks import bulk
-from controlpanel.tasks.operation import operation
+from controlpanel.operations import tickets
+from controlpanel.rpc.app import app
+from controlpanel.rpc.worker import operation
 from engine.errors import InvalidArgument, NotFound
 
 __all__ = ["app"]
@@ -19,7 +19,7 @@ __all__ = ["app"]
 # The worker loads the real operations when it starts; a name that is registered already stays as it is. So they are
 # loaded now, and those that have a double here are taken out.
 django.setup()
-importlib.import_module("controlpanel.tasks.registry")
+importlib.import_module("controlpanel.operations.registry")
 app.finalize()
 for name in [name for name in app.tasks if name.startswith(("images.", "containers."))]:
     del app.tasks[name]
@@ -29,7 +29,7 @@ STAT = {"name": "etc", "size": 4096, "mode": 2147484141, "mtime": "2026-01-01T00
 
 @operation("images.load")
 def load(ticket: str, quiet: bool) -> None:
-    with bulk.fetch(ticket) as streams:
+    with tickets.fetch(ticket) as streams:
         digest, size = _digest(streams.body)
         if size == 3:
             raise InvalidArgument("not an archive")
@@ -40,14 +40,14 @@ def load(ticket: str, quiet: bool) -> None:
 
 @operation("images.import_")
 def import_(ticket: str, reference: str | None, config: dict[str, Any]) -> None:
-    with bulk.fetch(ticket) as streams:
+    with tickets.fetch(ticket) as streams:
         _, size = _digest(streams.body)
         streams.tell({"status": f"{reference} {size} {config['config'].get('Cmd')}"})
 
 
 @operation("images.save")
 def save(names: list[str], ticket: str) -> None:
-    with bulk.fetch(ticket) as streams:
+    with tickets.fetch(ticket) as streams:
         assert streams.reply is not None
         if names == ["nosuch"]:
             raise NotFound("No such image: nosuch:latest")
@@ -66,14 +66,14 @@ def archive_stat(id: str, path: str) -> dict[str, Any]:  # noqa: A002
 
 @operation("containers.archive_get")
 def archive_get(id: str, path: str, ticket: str) -> None:  # noqa: A002
-    with bulk.fetch(ticket) as streams:
+    with tickets.fetch(ticket) as streams:
         assert streams.reply is not None
         _write(streams.reply, f"archive of {path}".encode())
 
 
 @operation("containers.archive_put")
 def archive_put(id: str, path: str, ticket: str, no_overwrite_dir_non_dir: bool, copy_uid_gid: bool) -> None:  # noqa: A002
-    with bulk.fetch(ticket) as streams:
+    with tickets.fetch(ticket) as streams:
         if path == "/ro":
             raise InvalidArgument("container rootfs is marked read-only")
         _digest(streams.body)
@@ -81,7 +81,7 @@ def archive_put(id: str, path: str, ticket: str, no_overwrite_dir_non_dir: bool,
 
 @operation("containers.export")
 def export(id: str, ticket: str) -> None:  # noqa: A002
-    with bulk.fetch(ticket) as streams:
+    with tickets.fetch(ticket) as streams:
         assert streams.reply is not None
         _write(streams.reply, b"export")
 

@@ -1,0 +1,61 @@
+"""Rows whose claim died half-way: a start or a removal is brought to one end or the other."""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+
+from controlpanel.objects import events, states
+from controlpanel.objects.claims import call_of
+from controlpanel.objects.models import Container
+from controlpanel.objects.states import Status
+from controlpanel.operations import claims, networks
+from controlpanel.operations.containers import remove
+from controlpanel.rpc import outcomes
+from engine.containers import runtime
+from engine.errors import Unavailable
+from engine.kernel.processes import start_time
+
+logger = logging.getLogger(__name__)
+
+
+def repair(container: Container) -> None:
+    """Finish or undo what a dead process began; nothing for a row that somebody alive works on."""
+    if claims.is_alive(container.claim):
+        return
+    call_id = call_of(container.claim)
+    if container.status == Status.STARTING:
+        outcomes.deliver(call_id, _finish_start(container))
+    elif container.status == Status.REMOVING:
+        logger.warning("finishing the removal of %s", container)
+        container.claim = claims.mine()
+        Container.objects.filter(pk=container.pk, status=Status.REMOVING).update(claim=container.claim)
+        remove.purge(container, with_volumes=container.auto_remove)
+        outcomes.deliver(call_id, outcomes.of_value({"changed": True}))
+
+
+def _finish_start(container: Container) -> outcomes.Answer:
+    """The container runs, or ran: then its row catches up. Otherwise the start is undone."""
+    layout = settings.MUELLE_LAYOUT
+    state = runtime.state(layout, container.id)
+    began = state is not None and (
+        runtime.exit_of(layout, container.id) is not None or start_time(state.pid) == state.start_time
+    )
+    if state is not None and began:
+        logger.warning("the start of %s was left unfinished: it runs", container)
+        fields = {"pid": state.pid, "started_at": state.started_at, "has_been_started": True, "error": ""}
+        if container.move((Status.STARTING,), Status.RUNNING, **fields):
+            events.publish_all([events.of_container(container, "start")])
+        return outcomes.of_value({"changed": True})
+    logger.warning("the start of %s was left unfinished: undone", container)
+    runtime.release(layout, container.id)
+    for seat in container.endpoints.all():
+        plan = networks.plan_of(seat)
+        networks.release(seat)
+        networks.sweep(plan)
+    # A policy's start goes back to its queue; what was asked for by hand has a caller, who is told.
+    rest = Status(container.previous_status) if container.previous_status in states.STARTABLE else Status.EXITED
+    error = Unavailable("the worker that started the container died")
+    container.move((Status.STARTING,), rest, pid=0, error=error.message)
+    return outcomes.of_error(error)

@@ -1,0 +1,59 @@
+"""``docker top``: the host's ps, cut down to a container's processes."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+from django.conf import settings
+
+from controlpanel.objects import events, states
+from controlpanel.objects.states import Status
+from controlpanel.operations.containers import settled
+from controlpanel.rpc.worker import operation
+from engine.containers import runtime
+from engine.errors import Conflict, InvalidArgument, SystemFailure
+
+PS_SECONDS = 10
+
+
+@operation("containers.top")
+def top(id: str, ps_args: str = "-ef") -> dict[str, list[str] | list[list[str]]]:  # noqa: A002
+    """Docker's ``{"Titles", "Processes"}``; PIDs are the host's."""
+    container = settled.find_settled(id)
+    if container.status == Status.RESTARTING:
+        raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
+    if container.status not in states.ALIVE:
+        raise Conflict(f"container {container.id} is not running")
+    pids = {str(pid) for pid in runtime.cgroup(settings.MUELLE_LAYOUT, container.id).pids()}
+    titles, rows = parse(_ps(ps_args or "-ef"))
+    column = titles.index("PID")
+    events.publish_all([events.of_container(container, "top")])
+    return {"Titles": titles, "Processes": [row for row in rows if row[column] in pids]}
+
+
+def parse(output: str) -> tuple[list[str], list[list[str]]]:
+    """Split ps's table; the last column holds spaces. InvalidArgument when there is no PID column."""
+    lines = output.splitlines()
+    titles = lines[0].split() if lines else []
+    if "PID" not in titles:
+        raise InvalidArgument("Couldn't find PID field in ps output")
+    split = (line.split(None, len(titles) - 1) for line in lines[1:])
+    return titles, [row for row in split if len(row) == len(titles)]
+
+
+def _ps(arguments: str) -> str:
+    """Run ps without a shell. Its own options could rename the PID column; the parser then finds none."""
+    try:
+        words = shlex.split(arguments)
+    except ValueError as error:
+        raise InvalidArgument(f"invalid ps arguments: {error}") from error
+    try:
+        done = subprocess.run(["ps", *words], capture_output=True, text=True, timeout=PS_SECONDS, check=False)
+    except FileNotFoundError as error:
+        raise SystemFailure("docker top needs the program ps on the host: install the package procps") from error
+    except subprocess.TimeoutExpired as error:
+        raise SystemFailure(f"ps did not end within {PS_SECONDS} seconds") from error
+    if done.returncode:
+        raise SystemFailure(f"error running ps: exit status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,343 @@
+"""The monitor: what it finds on disk becomes the database's truth, whatever died meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
+
+from controlpanel.monitor import boot, ends, loop
+from controlpanel.monitor.loop import Monitor
+from controlpanel.monitor.reconciler import Reconciler
+from controlpanel.objects import events
+from controlpanel.objects.models import Container, Exec, Waiter
+from controlpanel.objects.states import Status
+from controlpanel.operations import claims
+from controlpanel.operations.containers import remove, start, stop
+from controlpanel.rpc import orphans
+from engine.containers import runtime
+from engine.kernel.processes import start_time
+from engine.layout import Layout
+from tests.controlpanel.operations.conftest import Make, exists, fresh, until, watching
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def dead_mover() -> str:
+    with subprocess.Popen(["sleep", "100"]) as process:
+        claim = f"{process.pid}:{start_time(process.pid)}:"
+        process.kill()
+    return claim
+
+
+def test_an_end_is_noticed(monitor: Monitor, make: Make) -> None:
+    container = make(["sh", "-c", "exit 4"])
+    start.start(id=container.id)
+    until(lambda: fresh(container).status == Status.EXITED)
+    assert fresh(container).exit_code == 4
+
+
+def _has_ended(container: Container) -> bool:
+    return fresh(container).status == Status.EXITED
+
+
+def test_a_short_run_starts_before_it_dies(
+    monitor: Monitor, make: Make, sent: list[events.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is known before the worker has published the start."""
+    publish = events.publish_all
+
+    def slowly(happened: list[events.Event]) -> None:
+        time.sleep(0.05 if any(event.action == "start" for event in happened) else 0)
+        publish(happened)
+
+    monkeypatch.setattr(events, "publish_all", slowly)
+    for _ in range(5):
+        container = make(["true"])
+        start.start(id=container.id)
+        until(partial(_has_ended, container))
+    until(lambda: [event.action for event in sent].count("die") == 5)  # told after it is written
+    order = [event.action for event in sent if event.action in ("start", "die")]
+    assert order == ["start", "die"] * 5
+
+
+def test_a_killed_shim_takes_its_container_along(engine: Layout, monitor: Monitor, make: Make) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    state = runtime.state(engine, container.id)
+    assert state is not None
+    os.kill(state.shim_pid, signal.SIGKILL)
+    until(lambda: fresh(container).status == Status.EXITED)
+    assert fresh(container).exit_code == ends.KILLED
+    assert runtime.cgroup(engine, container.id).pids() == []
+
+
+def test_patrols_go_on_after_one_that_failed(engine: Layout, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that was away for a moment; the notice of the end is lost with it."""
+    suspicious = boot.suspicious
+    failed: list[bool] = []
+
+    def away() -> list[str]:
+        if not failed:
+            failed.append(True)
+            raise OperationalError("server closed the connection unexpectedly")
+        return suspicious()
+
+    monkeypatch.setattr(boot, "suspicious", away)
+    monkeypatch.setattr(loop, "RESYNC_SECONDS", 0.05)
+    monkeypatch.setattr(loop.Monitor, "_read_notices", lambda monitor: monitor._notices.recv(loop.MAX_NOTICE))
+    with watching():
+        container = make(["true"])
+        start.start(id=container.id)
+        until(lambda: fresh(container).status == Status.EXITED)
+    assert failed
+
+
+def test_a_shim_that_listens_no_more_has_yet_to_record(engine: Layout, reconciler: Reconciler, make: Make) -> None:
+    """The monitor may look at any time, for instance between these two."""
+    container = make(["sh", "-c", "exit 3"])
+    start.start(id=container.id)
+    until(lambda: runtime.exit_of(engine, container.id))
+    record = engine.container(container.id) / "exit.json"
+    text = record.read_text()
+    record.unlink()
+    with subprocess.Popen(["sleep", "100"]) as shim:
+        state = engine.container(container.id) / "state.json"
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"shim_pid": shim.pid}))
+        writer = threading.Timer(0.2, record.write_text, [text])
+        writer.start()
+        reconciler.look(container.id)
+        shim.kill()
+    assert (fresh(container).status, fresh(container).exit_code) == (Status.EXITED, 3)
+
+
+def test_restart_policies(monitor: Monitor, make: Make) -> None:
+    failing = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "on-failure", "MaximumRetryCount": 2})
+    start.start(id=failing.id)
+    until(lambda: (row := fresh(failing)).status == Status.EXITED and row.restart_count == 2)
+    lasting = make(["sleep", "100"], RestartPolicy={"Name": "unless-stopped"})
+    start.start(id=lasting.id)
+    first = fresh(lasting).pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: (row := fresh(lasting)).status == Status.RUNNING and row.pid != first)
+    stop.stop(id=lasting.id, timeout=0)
+    until(lambda: fresh(lasting).status == Status.EXITED)
+
+
+def test_a_container_between_two_runs_can_be_stopped(reconciler: Reconciler, engine: Layout, make: Make) -> None:
+    container = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "always"})
+    start.start(id=container.id)
+    until(lambda: runtime.exit_of(engine, container.id))
+    reconciler.look(container.id)
+    assert fresh(container).status == Status.RESTARTING
+    assert start.start(id=container.id) == {"changed": False}
+    assert stop.stop(id=container.id) == {"changed": True}
+    reconciler.restart(container.id)
+    assert fresh(container).status == Status.EXITED
+
+
+def test_what_ended_while_nobody_watched_is_found(engine: Layout, make: Make, sent: list[object]) -> None:
+    """Everything below happens before the monitor starts."""
+    container = make(["sh", "-c", "exit 6"])
+    gone = make(["true"], AutoRemove=True)
+    again = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "always"})
+    for each in (container, gone, again):
+        start.start(id=each.id)
+        until(lambda each=each: runtime.exit_of(engine, each.id))  # type: ignore[misc]
+    monitor = Reconciler(lambda _seconds, _work: None)
+    for container_id in boot.unsettled():
+        monitor.look(container_id)
+    assert (fresh(container).status, fresh(container).exit_code) == (Status.EXITED, 6)
+    assert not exists(gone.id)
+    assert fresh(again).status == Status.RESTARTING
+
+
+def test_a_start_whose_worker_died_before_it_ran(reconciler: Reconciler, make: Make, dead_mover: str) -> None:
+    container = make(["sleep", "100"])
+    container.move((Status.CREATED,), Status.STARTING, claim=dead_mover)
+    assert container.id in boot.suspicious()
+    reconciler.look(container.id)
+    row = fresh(container)
+    assert (row.status, row.claim) == (Status.CREATED, "")
+    assert "died" in row.error
+
+
+def test_a_start_whose_worker_died_after_it_ran(reconciler: Reconciler, make: Make, dead_mover: str) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    Container.objects.filter(pk=container.pk).update(status=Status.STARTING, claim=dead_mover, pid=0)
+    reconciler.look(container.id)
+    row = fresh(container)
+    assert row.status == Status.RUNNING
+    assert row.pid > 0
+
+
+class Outage:
+    """Every statement fails for a while."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._execute, self._monkeypatch = CursorWrapper.execute, monkeypatch
+
+    def begin(self, *_: object) -> None:
+        self._monkeypatch.setattr(CursorWrapper, "execute", self._fail)
+        self._fail()
+
+    def end(self) -> None:
+        self._monkeypatch.setattr(CursorWrapper, "execute", self._execute)
+
+    @staticmethod
+    def _fail(*_: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
+    monkeypatch.setattr(claims, "RETRY_SECONDS", 0.02)
+    return Outage(monkeypatch)
+
+
+def test_a_start_that_the_database_left_is_undone(
+    reconciler: Reconciler, make: Make, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker lives on, and its container would be starting for as long."""
+    container = make(["sleep", "100"])
+    monkeypatch.setattr(start, "_record", outage.begin)
+    with pytest.raises(OperationalError):
+        start.start(id=container.id)
+    outage.end()
+    until(lambda: container.id in boot.suspicious())
+    reconciler.look(container.id)
+    assert fresh(container).status == Status.CREATED
+
+
+def test_a_removal_that_the_database_left_is_finished(
+    reconciler: Reconciler, make: Make, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = make(["true"])
+    monkeypatch.setattr(runtime, "release", outage.begin)
+    with pytest.raises(OperationalError):
+        remove.remove(id=container.id)
+    outage.end()
+    monkeypatch.undo()
+    until(lambda: container.id in boot.suspicious())
+    reconciler.look(container.id)
+    assert not exists(container.id)
+
+
+def test_a_start_under_way_is_left_alone(reconciler: Reconciler, make: Make) -> None:
+    container = make(["sleep", "100"])
+    container.move((Status.CREATED,), Status.STARTING, claim=claims.mine())
+    assert container.id not in boot.suspicious()
+    reconciler.look(container.id)
+    assert fresh(container).status == Status.STARTING
+
+
+def test_a_removal_whose_worker_died_is_finished(
+    engine: Layout, reconciler: Reconciler, make: Make, dead_mover: str
+) -> None:
+    container = make(["true"])
+    container.move((Status.CREATED,), Status.REMOVING, claim=dead_mover)
+    reconciler.look(container.id)
+    assert not exists(container.id)
+    assert not engine.container(container.id).exists()
+
+
+def test_a_reboot_ends_what_ran(engine: Layout, reconciler: Reconciler, make: Make) -> None:
+    """After a boot the recorded process is another one or none, and no shim answers."""
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    state = runtime.state(engine, container.id)
+    assert state is not None
+    os.kill(state.shim_pid, signal.SIGKILL)
+    until(lambda: start_time(state.pid) is None)
+    engine.shim_socket(container.id).unlink(missing_ok=True)
+    (engine.container(container.id) / "state.json").unlink()
+    reconciler.look(container.id)
+    assert (fresh(container).status, fresh(container).exit_code) == (Status.EXITED, ends.KILLED)
+
+
+def test_what_policies_bring_back_after_a_reboot(engine: Layout, reconciler: Reconciler, make: Make) -> None:
+    policies = {"always": True, "unless-stopped": False, "no": False}
+    containers = {name: make(["sleep", "100"], RestartPolicy={"Name": name}) for name in policies}
+    never = make(["true"], RestartPolicy={"Name": "always"})
+    for container in containers.values():
+        start.start(id=container.id)
+        stop.stop(id=container.id, timeout=0)
+        until(lambda each=container: runtime.exit_of(engine, each.id))  # type: ignore[misc]
+        reconciler.look(container.id)
+    due = {row.id for row in boot.due_after_reboot()}
+    assert {name: container.id in due for name, container in containers.items()} == policies
+    assert never.id not in due
+    engine.boot_marker.unlink(missing_ok=True)
+    assert boot.first_since_reboot()
+    assert not boot.first_since_reboot()
+    engine.boot_marker.unlink()
+
+
+def test_a_wish_that_found_no_shim_reaches_the_next_run(engine: Layout, reconciler: Reconciler, make: Make) -> None:
+    container = make(["sleep", "100"])
+    start.start(id=container.id)
+    Waiter.objects.create(
+        container=container, purpose="stop", arguments={"signal": 9, "timeout": 1, "undelivered": True}
+    )
+    reconciler.look(container.id)
+    until(lambda: runtime.exit_of(engine, container.id))
+    reconciler.look(container.id)
+    assert not Waiter.objects.exists()
+
+
+def test_forgotten_directories_go(engine: Layout, make: Make) -> None:
+    kept = make(["true"])
+    home = engine.container("x").parent
+    fresh_one, old, debris = home / ("a" * 64), home / ("b" * 64), home / f"{remove.DEBRIS}{'c' * 64}"
+    for directory in (fresh_one, old, debris):
+        directory.mkdir()
+    long_ago = time.time() - 2 * boot.ORPHAN_SECONDS
+    os.utime(old, (long_ago, long_ago))
+    boot.remove_orphans()
+    assert sorted(path.name for path in home.iterdir()) == sorted([kept.id, fresh_one.name])
+    fresh_one.rmdir()
+
+
+def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make) -> None:
+    container = make(["sh", "-c", "sleep 100"], RestartPolicy={"Name": "always"})
+    start.start(id=container.id)
+    os.kill(fresh(container).pid, signal.SIGKILL)
+    until(lambda: runtime.exit_of(engine, container.id))
+    asked: list[Callable[[], None]] = []
+    reconciler = Reconciler(lambda _seconds, work: asked.append(work))
+    reconciler.look(container.id)
+    # Its name is gone as if it had died; another run directory would be another installation, with a bridge of its own.
+    aside = engine.launcher_socket.rename(engine.launcher_socket.with_suffix(".aside"))
+    time.sleep(0.2)
+    reconciler.restart(container.id)
+    assert fresh(container).status == Status.RESTARTING
+    aside.rename(engine.launcher_socket)
+    asked[-1]()
+    assert fresh(container).status == Status.RUNNING
+
+
+def test_sessions_that_ended_long_ago_are_forgotten(make: Make) -> None:
+    container = make(["sleep", "100"])
+    for number, (ended, created) in enumerate([(True, 1), (False, 1), (True, time.time_ns())]):
+        Exec.objects.create(id=f"{number:064x}", container=container, config={}, running=not ended, created=created)
+    boot.forget_execs()
+    assert {row.id[-1] for row in Exec.objects.all()} == {"1", "2"}
+
+
+def test_a_new_worker_leaves_the_monitors_calls_alone(make: Make) -> None:
+    """A stop with a long patience has left its worker; that one's death is none of its caller's business."""
+    stopping, starting = make(["sleep", "100"]), make(["sleep", "100"])
+    Waiter.objects.create(container=stopping, purpose=Waiter.Purpose.STOP, call_id="waits")
+    starting.move((Status.CREATED,), Status.STARTING, claim="1:2:left")
+    assert orphans._the_monitors() == frozenset({"waits", "left"})

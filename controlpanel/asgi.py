@@ -6,8 +6,6 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
 
-from typing import Any
-
 import django
 
 # Models can be imported only after this.
@@ -18,10 +16,26 @@ from django.urls import re_path  # noqa: E402
 
 from controlpanel.panel import routing as panel  # noqa: E402
 from controlpanel.server.handler import Handler  # noqa: E402
+from controlpanel.server.scope import PEER, Receive, Scope, Send  # noqa: E402
 from controlpanel.streams import routing as streams  # noqa: E402
 
+PAGE = ("/panel/", "/static/")
+NOT_FOUND = b'{"message":"page not found"}\n'
 
-async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
+views = Handler()
+
+
+async def http(scope: Scope, receive: Receive, send: Send) -> None:
+    """The page for browsers exists on TCP only, since a browser has no way to the UNIX socket."""
+    if PEER in scope and (scope["path"] == "/" or scope["path"].startswith(PAGE)):
+        headers = [(b"Content-Type", b"application/json")]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": NOT_FOUND})
+    else:
+        await views(scope, receive, send)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """Reject the handshake on a path that nobody serves."""
     await receive()
     await send({"type": "websocket.close"})
@@ -29,4 +43,4 @@ async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 # Channels takes ASGI applications where Django's types know views only.
 routes = [*panel.websocket_urlpatterns, *streams.websocket_urlpatterns, re_path(r"", refuse)]  # type: ignore[arg-type]
-application = ProtocolTypeRouter({"http": Handler(), "websocket": URLRouter(routes)})
+application = ProtocolTypeRouter({"http": http, "websocket": URLRouter(routes)})

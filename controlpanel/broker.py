@@ -1,4 +1,4 @@
-"""The broker's address in the two spellings that its clients want: Celery's and redis-py's."""
+"""Clients of the broker: a Redis or Valkey server, on a UNIX socket by default."""
 
 from __future__ import annotations
 
@@ -11,14 +11,9 @@ from redis.retry import Retry
 SOCKET_SCHEMES = ("redis+socket://", "unix://")
 
 
-def celery_url() -> str:
-    """``redis+socket:///path`` for a UNIX socket, else the URL as configured."""
-    return _respell("redis+socket://")
-
-
 def client_url() -> str:
     """``unix:///path`` for a UNIX socket, else the URL as configured."""
-    return _respell("unix://")
+    return spelled("unix://")
 
 
 def client(timeout: float = 2.0) -> Redis:
@@ -33,7 +28,8 @@ def async_client() -> redis_asyncio.Redis:
     return redis_asyncio.Redis.from_url(client_url(), socket_connect_timeout=2.0, socket_timeout=None)
 
 
-def _respell(socket_scheme: str) -> str:
+def spelled(socket_scheme: str) -> str:
+    """The configured URL; libraries differ in the scheme that they want for a UNIX socket's path."""
     url: str = settings.MUELLE_BROKER_URL
     for scheme in SOCKET_SCHEMES:
         if url.startswith(scheme):

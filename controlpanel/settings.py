@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from controlpanel import environment
+from controlpanel.server.limits import Limits
 from engine.layout import Layout
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -32,12 +33,10 @@ INSTALLED_APPS = [
     "controlpanel.monitor",
 ]
 
+# Each one is a coroutine more for every request.
 MIDDLEWARE = [
-    "controlpanel.headers.SecurityHeadersMiddleware",
-    "controlpanel.api.versions.VersionMiddleware",
-    "controlpanel.inline.InlineSessionMiddleware",
-    "controlpanel.inline.InlineCsrfMiddleware",
-    "controlpanel.inline.InlineAuthenticationMiddleware",
+    "controlpanel.server.browser.BrowserMiddleware",
+    "controlpanel.rest.versions.VersionMiddleware",
 ]
 
 ROOT_URLCONF = "controlpanel.urls"
@@ -77,16 +76,32 @@ CSRF_COOKIE_SECURE = MUELLE_TLS
 CSRF_TRUSTED_ORIGINS = environment.words("MUELLE_TRUSTED_ORIGINS", [])
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if MUELLE_TLS else None
 SILENCED_SYSTEM_CHECKS = [
-    "security.W001",  # SecurityMiddleware: its headers are set by SecurityHeadersMiddleware without a thread hop
+    "security.W001",  # SecurityMiddleware: its headers are set by BrowserMiddleware
     "security.W002",  # XFrameOptionsMiddleware: likewise
-    "security.W003",  # CsrfViewMiddleware: the installed one is its subclass
+    "security.W003",  # CsrfViewMiddleware: BrowserMiddleware calls it
 ]
+
+MUELLE_BROWSER_HEADERS = {
+    # xterm.js sets style attributes on its rows, so styles may be inline; nothing else is relaxed.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+MUELLE_LIMITS = Limits(
+    connections=environment.number("MUELLE_CONNECTIONS", Limits().connections),
+    per_client=environment.number("MUELLE_CONNECTIONS_PER_CLIENT", Limits().per_client),
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["controlpanel.access.authentication.DockerAuthentication"],
     "EXCEPTION_HANDLER": "controlpanel.access.errors.exception_handler",
-    "DEFAULT_RENDERER_CLASSES": ["controlpanel.api.renderers.DockerJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["controlpanel.api.parsers.DockerJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["controlpanel.rest.renderers.DockerJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["controlpanel.rest.bodies.DockerJSONParser"],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,

@@ -28,6 +28,10 @@ class MuelleError(Exception):
     def message(self) -> str:
         return str(self)
 
+    def __str__(self) -> str:
+        """Bytes of file names that are no text (PEP 383) become U+FFFD, as in Go: no JSON takes them."""
+        return super().__str__().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
     def to_json(self) -> dict[str, str]:
         """As it crosses a process border; a class of a single module travels as the class of the tree it belongs to."""
         kind = next(base.__name__ for base in type(self).__mro__ if base in _TRAVELLERS)

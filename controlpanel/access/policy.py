@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 
+from controlpanel.server.scope import Peer
 from engine.errors import Forbidden, Unauthorized
 
 _VERBS: dict[str, str] = {
@@ -23,20 +24,19 @@ _VERBS: dict[str, str] = {
 ACTIONS: frozenset[str] = frozenset(f"{noun}.{verb}" for noun, verbs in _VERBS.items() for verb in verbs.split())
 
 
+class Owned(Protocol):
+    """What an action is done to: an object of a project."""
+
+    @property
+    def project_id(self) -> str: ...
+
+
 class Source(enum.StrEnum):
     """How a principal proved who it is."""
 
     SOCKET = "socket"
     SESSION = "session"
     TOKEN = "token"
-
-
-class Peer(NamedTuple):
-    """The process at the other end of the UNIX socket, as the kernel reports it (SO_PEERCRED in unix(7))."""
-
-    pid: int
-    uid: int
-    gid: int
 
 
 class Principal(NamedTuple):
@@ -54,6 +54,10 @@ class Principal(NamedTuple):
         return cls(f"uid {peer.uid}" if peer.uid else "root", Source.SOCKET, is_admin=True)
 
 
+# Who acts when nobody has asked.
+ENGINE = Principal("engine", Source.SOCKET, is_admin=True)
+
+
 def known(action: str) -> str:
     """Return ``action`` as it is; a misspelt one stops the import of the module that names it."""
     if action not in ACTIONS:
@@ -61,15 +65,30 @@ def known(action: str) -> str:
     return action
 
 
-def authorize(principal: Principal | None, action: str) -> None:
-    """Let ``principal`` do ``action``, or raise Unauthorized (nobody is signed in) or Forbidden."""
+def identify(principal: Principal | None) -> Principal:
+    """The principal, or Unauthorized when nobody is signed in."""
     if principal is None:
         raise Unauthorized("sign in or send a token to use this address")
-    if not allowed(principal, action):
-        raise Forbidden(f"{principal.name} is not allowed to {_describe(action)}")
+    return principal
 
 
-def allowed(principal: Principal, action: str) -> bool:
+def authorize(principal: Principal | None, action: str, target: Owned | None = None) -> Principal:
+    """Let ``principal`` do ``action`` to ``target``, or raise Unauthorized (nobody is signed in) or Forbidden.
+
+    Without a target the question is whether there is anything at all that the principal may do it to.
+    """
+    known = identify(principal)
+    if not allowed(known, action, target):
+        raise Forbidden(f"{known.name} is not allowed to {_describe(action)}")
+    return known
+
+
+def visible_projects(principal: Principal) -> frozenset[str] | None:
+    """The projects whose objects ``principal`` may know of; None for all of them. What is elsewhere does not exist."""
+    return None
+
+
+def allowed(principal: Principal, action: str, target: Owned | None = None) -> bool:
     """Administrators may do everything, other users look; everybody manages the own account, in a session only.
 
     A token that could make further tokens would outlive its own expiry.

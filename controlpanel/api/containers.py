@@ -6,49 +6,48 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.response import Response
 
-from controlpanel.api import creation, filters, host, inspect, listing, query, selection
-from controlpanel.api.views import EngineView, empty
-from controlpanel.objects.models import Container
-from controlpanel.rpc import calls
+from controlpanel.api import creation, host, inspect, listing, selection
+from controlpanel.contracts import containers
+from controlpanel.objects import states
+from controlpanel.rest import filters, query
+from controlpanel.rest.views import EngineView, empty, in_thread
+from engine import rfc3339
 from engine.containers import config
 from engine.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
-# Copying an image's content into a new volume, and removing a big upper directory, are bounded by the disk only.
-LONG = 600.0
-
 
 class ContainerListView(EngineView):
     actions = {"GET": "containers.view"}
 
-    def get(self, request: Request) -> Response:
-        rows = selection.choose(self.node, request.query_params)
+    async def get(self, request: Request) -> Response:
+        rows = await in_thread(selection.choose)(self.scope, request.query_params)
         wanted = query.flag(request.query_params, "size") and rows
-        sizes = calls.call_sync("containers.sizes", ids=[row.id for row in rows]) if wanted else {}
-        return Response(listing.render(self.node, rows, sizes))
+        sizes = await containers.sizes(self.scope, [row.id for row in rows]) if wanted else {}
+        return Response(await in_thread(listing.render)(self.scope, rows, sizes, annotations=self.version >= (1, 46)))
 
 
 class ContainerCreateView(EngineView):
     actions = {"POST": "containers.create"}
 
-    def post(self, request: Request) -> Response:
+    async def post(self, request: Request) -> Response:
         name = request.query_params.get("name", "")
-        plan = creation.plan(self.node, self.body(), request.query_params.get("platform", ""), self.version)
-        created = calls.call_sync(
-            "containers.create",
-            timeout=LONG,
-            name=config.check_name(name) if name else None,
+        platform = request.query_params.get("platform", "")
+        plan = await in_thread(creation.plan)(self.scope, self.body(), platform, self.version)
+        created = await containers.create(
+            self.scope,
+            project=self.scope.project,
+            image=plan.image.pk,
+            image_name=plan.request.config["Image"],
             config=plan.request.config,
             host_config=plan.request.host_config,
             networking=plan.request.networking["EndpointsConfig"],
-            image_id=plan.image_id,
-            image_name=plan.request.config["Image"],
-            platform=request.query_params.get("platform") or None,
+            volumes_from=plan.volumes_from,
+            name=config.check_name(name) if name else None,
         )
-        warnings = [*plan.warnings, *(created.get("warnings") or [])]
-        return Response({"Id": created["id"], "Warnings": warnings}, status=201)
+        return Response({"Id": created["id"], "Warnings": [*plan.warnings, *created["warnings"]]}, status=201)
 
 
 class ContainerView(EngineView):
@@ -56,73 +55,84 @@ class ContainerView(EngineView):
 
     actions = {"DELETE": "containers.remove"}
 
-    def delete(self, request: Request, reference: str) -> Response:
+    async def delete(self, request: Request, reference: str) -> Response:
         parameters = request.query_params
         if query.flag(parameters, "link"):
             raise InvalidArgument(f"cannot remove link {reference}: muelle does not link containers")
-        calls.call_sync(
-            "containers.remove",
-            timeout=LONG,
-            id=reference,
-            force=query.flag(parameters, "force"),
-            volumes=query.flag(parameters, "v"),
-        )
+        container = await self.scope.find_container(reference, self.action)
+        force, volumes = query.flag(parameters, "force"), query.flag(parameters, "v")
+        await containers.remove(self.scope, container.id, force=force, volumes=volumes)
         return empty(204)
 
 
 class ContainerInspectView(EngineView):
     actions = {"GET": "containers.view"}
 
-    def get(self, request: Request, reference: str) -> Response:
-        container = Container.objects.find(self.node, reference)
-        sizes = None
-        if query.flag(request.query_params, "size"):
-            sizes = calls.call_sync("containers.sizes", ids=[container.id]).get(container.id)
-        return Response(inspect.render(container, sizes))
+    async def get(self, request: Request, reference: str) -> Response:
+        if not query.flag(request.query_params, "size"):
+            return Response(await in_thread(self._inspected)(reference))
+        container = await self.scope.find_container(reference, self.action)
+        sizes = await containers.sizes(self.scope, [container.id])
+        return Response(await in_thread(inspect.render)(self.scope, container, sizes.get(container.id)))
+
+    def _inspected(self, reference: str) -> dict[str, Any]:
+        return inspect.render(self.scope, self.scope.container(reference, self.action))
 
 
 class ContainerTopView(EngineView):
     actions = {"GET": "containers.view"}
 
-    def get(self, request: Request, reference: str) -> Response:
-        arguments = request.query_params.get("ps_args") or "-ef"
-        return Response(calls.call_sync("containers.top", id=reference, ps_args=arguments))
+    async def get(self, request: Request, reference: str) -> Response:
+        container = await self.scope.find_container(reference, self.action)
+        return Response(await containers.top(self.scope, container.id, request.query_params.get("ps_args") or "-ef"))
 
 
 class ContainerChangesView(EngineView):
     actions = {"GET": "containers.view"}
 
-    def get(self, request: Request, reference: str) -> Response:
-        changes: list[dict[str, Any]] = calls.call_sync("containers.changes", timeout=LONG, id=reference)
-        return Response(changes)
+    async def get(self, request: Request, reference: str) -> Response:
+        container = await self.scope.find_container(reference, self.action)
+        return Response(await containers.changes(self.scope, container.id))
 
 
 class ContainerRenameView(EngineView):
     actions = {"POST": "containers.rename"}
 
-    def post(self, request: Request, reference: str) -> Response:
+    async def post(self, request: Request, reference: str) -> Response:
         name = request.query_params.get("name", "")
+        container = await self.scope.find_container(reference, self.action)
         if not name:
             raise InvalidArgument("Neither old nor new names may be empty")
-        calls.call_sync("containers.rename", id=reference, name=config.check_name(name))
+        await containers.rename(self.scope, container.id, config.check_name(name))
         return empty(204)
 
 
 class ContainerUpdateView(EngineView):
     actions = {"POST": "containers.update"}
 
-    def post(self, request: Request, reference: str) -> Response:
-        """Only what the body sets is passed on: zero means "leave it", as in Docker."""
+    async def post(self, request: Request, reference: str) -> Response:
         resources, policy, warnings = config.decode_update(self.body(), host.limits())
+        if self.version < (1, 40):
+            resources["PidsLimit"] = None
         host.check_available(resources)
-        asked = {name: value for name, value in resources.items() if value}
-        changed = calls.call_sync("containers.update", id=reference, resources=asked, restart_policy=policy)
-        return Response({"Warnings": [*warnings, *(changed.get("warnings") or [])] or None})
+        container = await self.scope.find_container(reference, self.action)
+        changed = await containers.update(self.scope, container.id, resources, policy)
+        return Response({"Warnings": [*warnings, *changed["warnings"]] or None})
 
 
 class ContainerPruneView(EngineView):
     actions = {"POST": "containers.prune"}
 
-    def post(self, request: Request) -> Response:
+    async def post(self, request: Request) -> Response:
         chosen = filters.parse(request.query_params, ("until", "label", "label!"))
-        return Response(calls.call_sync("containers.prune", timeout=LONG, filters=chosen))
+        pruned = await containers.prune(self.scope, self.scope.project, await in_thread(self._stopped)(chosen))
+        return Response({"ContainersDeleted": pruned["deleted"], "SpaceReclaimed": pruned["reclaimed"]})
+
+    def _stopped(self, chosen: filters.Filters) -> list[str]:
+        """The IDs of those that do not run and fit the filters."""
+        limit = chosen.until()
+        return [
+            row.id
+            for row in self.scope.containers().filter(status__in=states.REMOVABLE)
+            if chosen.labels_match(row.config["Labels"]) and (limit is None or rfc3339.parse(row.created_at) < limit)
+        ]

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
-from controlpanel.api import host, versions
-from controlpanel.objects.models import Container, Image, Network
+from controlpanel.access.scope import Scope
+from controlpanel.api import host
+from controlpanel.objects.models import Image
+from controlpanel.rest import versions
 from engine.containers import config
 from engine.containers.config import CreateRequest
 from engine.containers.config import modes as config_modes
 from engine.containers.config import mounts as config_mounts
 from engine.containers.config.image import command
+from engine.containers.config.objects import HostConfig
 from engine.errors import InvalidArgument, NotFound, Unsupported
+from engine.images import platforms
 
-NAMESPACES = ("NetworkMode", "IpcMode", "PidMode")
+NAMESPACES: tuple[Literal["NetworkMode", "IpcMode", "PidMode"], ...] = ("NetworkMode", "IpcMode", "PidMode")
+PREDEFINED = {"bridge", "host", "none"}
 
 
 class Plan(NamedTuple):
-    """A complete request, the ID of its image, and the warnings for the user."""
+    """A complete request in which containers are named by ID, its image, and the warnings for the user.
+
+    VolumesFrom is shown back as it was written, so the IDs of those containers stand beside the request, by name.
+    """
 
     request: CreateRequest
-    image_id: str
+    image: Image
+    volumes_from: dict[str, str]
     warnings: list[str]
 
 
-def plan(node: str, body: Any, platform: str, version: versions.Version) -> Plan:
+def plan(scope: Scope, body: Any, platform: str, version: versions.Version) -> Plan:
     """Everything that can be refused without a worker is refused here."""
     request = config.decode(body)
     _adapt(request, version)
@@ -32,13 +41,11 @@ def plan(node: str, body: Any, platform: str, version: versions.Version) -> Plan
     host.check_available(request.host_config)
     if not request.config["Image"]:
         _refuse_no_image(request)
-    image = Image.objects.find(node, request.config["Image"])
+    image = scope.image(request.config["Image"], "images.view")
     if platform and version >= (1, 41):
-        _check_platform(image, request.config["Image"], platform)
-    inherited = image.config.get("config")
-    warnings += config.merge_image(request, inherited if isinstance(inherited, dict) else {})
-    _resolve(node, request)
-    return Plan(request, image.image_id, warnings)
+        platforms.check(image.config, request.config["Image"], platforms.parse(platform))
+    warnings += config.merge_image(request, image.config.get("config", {}))
+    return Plan(request, image, _resolve(scope, request), warnings)
 
 
 def _refuse_no_image(request: CreateRequest) -> NoReturn:
@@ -58,38 +65,27 @@ def _adapt(request: CreateRequest, version: versions.Version) -> None:
         raise InvalidArgument(f"Container cannot be created with multiple network endpoints: {names}")
 
 
-def _check_platform(image: Image, name: str, platform: str) -> None:
-    """Refuse an image for another platform (``os/arch[/variant]``, or the architecture alone)."""
-    parts = platform.lower().split("/")
-    system, architecture = (parts[0], parts[1]) if len(parts) > 1 else ("linux", parts[0])
-    own = str(image.config.get("os") or "linux"), str(image.config.get("architecture") or host.architecture())
-    architecture = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}.get(architecture, architecture)
-    if parts == ["linux"] or own == (system, architecture):
-        return
-    raise NotFound(
-        f"image with reference {name} was found but its platform ({'/'.join(own)}) does not match the specified "
-        f"platform ({platform})"
-    )
-
-
-def _resolve(node: str, request: CreateRequest) -> None:
-    """Replace names of containers by their IDs, and make sure that networks and volumes-from containers exist."""
-    for source in config_mounts.volumes_from(request.host_config):
-        Container.objects.find(node, source.container)
+def _resolve(scope: Scope, request: CreateRequest) -> dict[str, str]:
+    """Find what a request names: containers become IDs, networks have to exist. Returns the sources of VolumesFrom."""
     try:
-        _resolve_namespaces(node, request)
+        _resolve_namespaces(scope, request.host_config)
+        _find_networks(scope, request)
+        sources = [source.container for source in config_mounts.volumes_from(request.host_config)]
+        return {name: scope.container(name, "containers.archive").id for name in sources}
     except NotFound as error:
         # To clients a 404 of create means that the image is missing, and they would try to pull it.
         raise InvalidArgument(error.message) from error
 
 
-def _resolve_namespaces(node: str, request: CreateRequest) -> None:
-    host_config = request.host_config
+def _resolve_namespaces(scope: Scope, host_config: HostConfig) -> None:
     for field in NAMESPACES:
         joined = config_modes.joined(host_config[field])
         if joined is not None:
-            host_config[field] = f"container:{Container.objects.find(node, joined).id}"
-    names = {*request.networking["EndpointsConfig"], host_config["NetworkMode"]} - {"bridge", "host", "none"}
+            host_config[field] = f"container:{scope.container(joined, 'containers.exec').id}"
+
+
+def _find_networks(scope: Scope, request: CreateRequest) -> None:
+    names = {*request.networking["EndpointsConfig"], request.host_config["NetworkMode"]} - PREDEFINED
     for name in sorted(names):
         if config_modes.joined(name) is None:
-            Network.objects.find(node, name)
+            scope.network(name, "networks.connect")

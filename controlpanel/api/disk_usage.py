@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
-from controlpanel.api import images_rendering, listing, versions, volumes_rendering
-from controlpanel.objects.models import Image, Volume, VolumeUse
-from controlpanel.rpc import calls
+from controlpanel.access.scope import Scope
+from controlpanel.api import images_rendering, listing, volumes_rendering
+from controlpanel.api.listing import Row
+from controlpanel.contracts import containers, images, volumes
+from controlpanel.objects.models import Image, Volume
+from controlpanel.rest import versions
+from controlpanel.rest.views import in_thread
 
 
-def collect(node: str, kinds: frozenset[str], version: versions.Version) -> dict[str, Any]:
+class Rows(NamedTuple):
+    """What there is to be measured, as the scope reaches it."""
+
+    containers: list[Row]
+    images: list[Image]
+    volumes: list[Volume]
+    uses: Counter[int]  # of volumes, by row key
+
+    @classmethod
+    def of(cls, scope: Scope) -> Rows:
+        return cls(
+            listing.rows(scope, everything=True),
+            list(scope.images().prefetch_related("references")),
+            list(scope.volumes().order_by("name")),
+            Counter(scope.volume_uses().values_list("volume_id", flat=True)),
+        )
+
+
+async def collect(scope: Scope, kinds: frozenset[str], version: versions.Version) -> dict[str, Any]:
     """The reply of ``GET /system/df`` with the asked-for kinds filled in, the others empty."""
     answer: dict[str, Any] = {"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []}
-    rows = listing.rows(node, everything=True)
+    rows = await in_thread(Rows.of)(scope)
     if "image" in kinds:
-        images = list(Image.objects.filter(node_id=node).prefetch_related("references"))
-        layers: dict[str, int] = calls.call_sync("system.df_sizes")
+        layers = await images.layer_sizes(scope)
         answer["LayersSize"] = sum(layers.values())
-        users = Counter(row.image_id for row in rows)
-        answer["Images"] = [
-            images_rendering.for_version(
-                {**images_rendering.summary(image), "Containers": users[image.image_id], "SharedSize": shared}, version
-            )
-            for image, shared in zip(images, _shared(images, layers), strict=True)
-        ]
-    if "container" in kinds:
-        sizes = calls.call_sync("containers.sizes", ids=[row.id for row in rows]) if rows else {}
-        answer["Containers"] = listing.render(node, rows, sizes)
-    if "volume" in kinds:
-        answer["Volumes"] = _volumes(node)
+        answer["Images"] = [images_rendering.for_version(entry, version) for entry in _images(rows, layers)]
+    if "container" in kinds and rows.containers:
+        sizes = await containers.sizes(scope, [row.id for row in rows.containers])
+        answer["Containers"] = await in_thread(listing.render)(scope, rows.containers, sizes)
+    if "volume" in kinds and rows.volumes:
+        bytes_of = await volumes.usage(scope, [row.pk for row in rows.volumes])
+        answer["Volumes"] = [_volume(row, rows.uses, size) for row, size in zip(rows.volumes, bytes_of, strict=True)]
     return answer
+
+
+def _images(rows: Rows, layers: dict[str, int]) -> list[dict[str, Any]]:
+    users = Counter(row.image_id for row in rows.containers)
+    return [
+        {**images_rendering.summary(image), "Containers": users[image.image_id], "SharedSize": shared}
+        for image, shared in zip(rows.images, _shared(rows.images, layers), strict=True)
+    ]
 
 
 def _shared(images: list[Image], layers: dict[str, int]) -> list[int]:
@@ -39,16 +63,5 @@ def _shared(images: list[Image], layers: dict[str, int]) -> list[int]:
     return [sum(layers.get(layer, 0) for layer in set(image.layers) if uses[layer] > 1) for image in images]
 
 
-def _volumes(node: str) -> list[dict[str, Any]]:
-    volumes = list(Volume.objects.filter(node_id=node).order_by("name"))
-    sizes: dict[str, int] = {}
-    if volumes:
-        sizes = calls.call_sync("volumes.usage", names=[volume.name for volume in volumes])
-    uses = Counter(VolumeUse.objects.filter(volume__node_id=node).values_list("volume__name", flat=True))
-    return [
-        {
-            **volumes_rendering.volume(each),
-            "UsageData": {"RefCount": uses[each.name], "Size": sizes.get(each.name, -1)},
-        }
-        for each in volumes
-    ]
+def _volume(row: Volume, uses: Counter[int], size: int) -> dict[str, Any]:
+    return {**volumes_rendering.volume(row), "UsageData": {"RefCount": uses[row.pk], "Size": size}}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from controlpanel.objects import times
 from controlpanel.objects.states import Status
+from engine import rfc3339
 
 STEPS = (
     # below so many hours: hours in one unit, its name
@@ -16,9 +14,9 @@ STEPS = (
 )
 
 
-def unix(text: str) -> float:
-    """Seconds since 1970 of an RFC3339Nano time; a thousandth of ``strptime``'s cost, for lists."""
-    return datetime.fromisoformat(text[:19] + "+00:00").timestamp() + float("0" + text[19:-1])
+def seconds_of(text: str) -> float:
+    """Seconds since 1970 of a time of RFC 3339."""
+    return rfc3339.parse(text) / rfc3339.NANO
 
 
 def words(seconds: float) -> str:
@@ -42,17 +40,17 @@ def status(state: str, exit_code: int, started_at: str, finished_at: str, now: f
     """The Status column of ``docker ps``."""
     match state:
         case Status.RUNNING:
-            return f"Up {words(now - unix(started_at))}"
+            return f"Up {words(now - seconds_of(started_at))}"
         case Status.PAUSED:
-            return f"Up {words(now - unix(started_at))} (Paused)"
+            return f"Up {words(now - seconds_of(started_at))} (Paused)"
         case Status.RESTARTING:
-            return f"Restarting ({exit_code}) {words(now - unix(finished_at))} ago"
+            return f"Restarting ({exit_code}) {words(now - seconds_of(finished_at))} ago"
         case Status.REMOVING:
             return "Removal In Progress"
         case Status.DEAD:
             return "Dead"
-        case Status.EXITED if finished_at != times.ZERO:
-            return f"Exited ({exit_code}) {words(now - unix(finished_at))} ago"
+        case Status.EXITED if finished_at != rfc3339.ZERO:
+            return f"Exited ({exit_code}) {words(now - seconds_of(finished_at))} ago"
         case Status.EXITED:
             return f"Exited ({exit_code})"
     return "Created"

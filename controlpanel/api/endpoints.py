@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from controlpanel.objects.models import Endpoint, Network
+from controlpanel.access.scope import Scope
 
 
 class NetworkRow(NamedTuple):
@@ -24,7 +24,7 @@ class NetworkRow(NamedTuple):
         return pool
 
 
-class Seat(NamedTuple):
+class EndpointRow(NamedTuple):
     """One row of Endpoint."""
 
     container_id: str
@@ -35,21 +35,22 @@ class Seat(NamedTuple):
     ports: list[dict[str, Any]]
 
 
-class Seats(NamedTuple):
-    """The networks of a node by name, and the seats in them by container: two queries for any number of containers."""
+class Endpoints(NamedTuple):
+    """Networks by name, and the endpoints in them by container: two queries for any number."""
 
     networks: dict[str, NetworkRow]
-    by_container: dict[str, list[Seat]]
+    by_container: dict[str, list[EndpointRow]]
 
     @classmethod
-    def of_node(cls, node: str, container_id: str | None = None) -> Seats:
-        rows = Network.objects.filter(node_id=node).values_list("id", "name", "ipam")
+    def of(cls, scope: Scope, container_id: str | None = None) -> Endpoints:
+        """Those of one container, or of all that the scope reaches."""
+        rows = scope.networks().values_list("id", "name", "ipam")
         networks = {row.name: row for row in (NetworkRow(*each) for each in rows)}
-        wanted = {"network__node_id": node} if container_id is None else {"container_id": container_id}
-        seats: dict[str, list[Seat]] = defaultdict(list)
-        for each in Endpoint.objects.filter(**wanted).values_list(*Seat._fields):
-            seats[each[0]].append(Seat(*each))
-        return cls(networks, seats)
+        found = scope.endpoints() if container_id is None else scope.endpoints().filter(container_id=container_id)
+        endpoints: dict[str, list[EndpointRow]] = defaultdict(list)
+        for each in found.values_list(*EndpointRow._fields):
+            endpoints[each[0]].append(EndpointRow(*each))
+        return cls(networks, endpoints)
 
 
 EMPTY: dict[str, Any] = {
@@ -71,23 +72,23 @@ EMPTY: dict[str, Any] = {
 }
 
 
-def networks(container_id: str, mode: str, asked: Mapping[str, Any], seats: Seats) -> dict[str, dict[str, Any]]:
+def networks(container_id: str, mode: str, asked: Mapping[str, Any], endpoints: Endpoints) -> dict[str, dict[str, Any]]:
     """NetworkSettings.Networks: what was asked for, and for a running container its addresses. None when joined."""
     if mode.startswith("container:"):
         return {}
-    taken = {seat.network_id: seat for seat in seats.by_container.get(container_id, ())}
-    return {name: _network(asked.get(name) or {}, seats.networks.get(name), taken) for name in [*asked] or [mode]}
+    taken = {endpoint.network_id: endpoint for endpoint in endpoints.by_container.get(container_id, ())}
+    return {name: _network(asked.get(name) or {}, endpoints.networks.get(name), taken) for name in [*asked] or [mode]}
 
 
-def _network(asked: Mapping[str, Any], network: NetworkRow | None, taken: Mapping[str, Seat]) -> dict[str, Any]:
+def _network(asked: Mapping[str, Any], network: NetworkRow | None, taken: Mapping[str, EndpointRow]) -> dict[str, Any]:
     answer = EMPTY | {key: asked[key] for key in EMPTY.keys() & asked.keys()}
     if network is None:
         return answer
     answer["NetworkID"] = network.id
-    seat = taken.get(network.id)
-    if seat is not None:
-        answer |= {"EndpointID": seat.endpoint_id, "MacAddress": seat.mac, "IPAddress": seat.ip}
-        if seat.ip:
+    endpoint = taken.get(network.id)
+    if endpoint is not None:
+        answer |= {"EndpointID": endpoint.endpoint_id, "MacAddress": endpoint.mac, "IPAddress": endpoint.ip}
+        if endpoint.ip:
             answer |= {"Gateway": network.pool.get("Gateway", ""), "IPPrefixLen": prefix_length(network.ipam)}
     return answer
 
@@ -99,31 +100,31 @@ def prefix_length(ipam: Mapping[str, Any]) -> int:
     return ipaddress.ip_network(subnet, strict=False).prefixlen if subnet else 0
 
 
-def _published(seats: Iterable[Seat]) -> list[tuple[int, str, str, int]]:
+def _published(endpoints: Iterable[EndpointRow]) -> list[tuple[int, str, str, int]]:
     """(container port, protocol, host address, host port) of everything published, in ascending order."""
     return sorted(
         (port["container_port"], port["protocol"], port["host_ip"] or "0.0.0.0", port["host_port"])
-        for seat in seats
-        for port in seat.ports
+        for endpoint in endpoints
+        for port in endpoint.ports
     )
 
 
-def port_map(container_id: str, exposed: Iterable[str], running: bool, seats: Seats) -> dict[str, Any]:
+def port_map(container_id: str, exposed: Iterable[str], running: bool, endpoints: Endpoints) -> dict[str, Any]:
     """NetworkSettings.Ports: bindings by ``80/tcp``; an exposed port that is not published has the value null."""
     if not running:
         return {}
     answer: dict[str, Any] = dict.fromkeys(exposed)
-    for port, protocol, address, host_port in _published(seats.by_container.get(container_id, ())):
+    for port, protocol, address, host_port in _published(endpoints.by_container.get(container_id, ())):
         key = f"{port}/{protocol}"
         answer[key] = [*(answer.get(key) or []), {"HostIp": address, "HostPort": str(host_port)}]
     return answer
 
 
-def port_list(container_id: str, exposed: Iterable[str], running: bool, seats: Seats) -> list[dict[str, Any]]:
+def port_list(container_id: str, exposed: Iterable[str], running: bool, endpoints: Endpoints) -> list[dict[str, Any]]:
     """The list's Ports: one entry for each binding, and one for each exposed port that has none."""
     if not running:
         return []
-    published = _published(seats.by_container.get(container_id, ()))
+    published = _published(endpoints.by_container.get(container_id, ()))
     answer: list[dict[str, Any]] = [
         {"IP": address, "PrivatePort": port, "PublicPort": host_port, "Type": protocol}
         for port, protocol, address, host_port in published

@@ -6,12 +6,11 @@ import functools
 import os
 import platform
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.containers.config import Host
 from engine.containers.config import resources as config_resources
+from engine.containers.config.objects import Resources
 
 # Go's names of architectures, which the API uses, by the kernel's.
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -79,7 +78,7 @@ def backing_filesystem(path: Path) -> str:
     return "extfs" if kind.startswith("ext") else kind
 
 
-def check_available(resources: Mapping[str, Any]) -> None:
+def check_available(resources: Resources) -> None:
     """Raise InvalidArgument when a cpuset names CPUs or memory nodes that are not online."""
     if resources["CpusetCpus"] or resources["CpusetMems"]:
         config_resources.check_available(resources, _online(CPUS), _online(MEMORY_NODES))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,49 +9,56 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.response import Response
 
-from controlpanel.api import filters, images_rendering, query
-from controlpanel.api.filters import Filters
-from controlpanel.api.views import EngineView, empty
-from controlpanel.objects import times
+from controlpanel.access.scope import Scope
+from controlpanel.api import images_rendering
+from controlpanel.contracts import images as contract
 from controlpanel.objects.models import Image
-from controlpanel.rpc import calls
+from controlpanel.rest import filters, query
+from controlpanel.rest.filters import Filters
+from controlpanel.rest.versions import Version
+from controlpanel.rest.views import EngineView, empty, in_thread
+from engine import rfc3339
 from engine.errors import InvalidArgument
-from engine.images import references
+from engine.images import platforms, references
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
 KEYS = ("before", "dangling", "label", "label!", "reference", "since", "until")
-LONG = 600.0
 
 
 class ImageListView(EngineView):
     actions = {"GET": "images.view"}
 
-    def get(self, request: Request) -> Response:
+    async def get(self, request: Request) -> Response:
+        wanted = query.flag(request.query_params, "shared-size")
+        layers = await contract.layer_sizes(self.scope) if wanted else None
+        return Response(await in_thread(self._list)(request, layers))
+
+    def _list(self, request: Request, layers: dict[str, int] | None) -> list[dict[str, Any]]:
         parameters = request.query_params
         chosen = filters.parse(parameters, KEYS)
-        images = list(Image.objects.filter(node_id=self.node).prefetch_related("references"))
+        images = list(self.scope.images().prefetch_related("references"))
         # An untagged parent of another image is shown with ``all`` only.
         parents = set() if query.flag(parameters, "all") else {image.parent_id for image in images}
-        tests = _tests(self.node, chosen)
+        tests = _tests(self.scope, chosen)
         shown = [
             entry
             for image in images
             for entry in [_entry(image, chosen)]
             if all(test(image, entry) for test in tests) and (entry["RepoTags"] or image.image_id not in parents)
         ]
-        if query.flag(parameters, "shared-size"):
-            self._add_shared(images, shown)
+        if layers is not None:
+            _add_shared(images, shown, layers)
         shown.sort(key=lambda entry: -entry["Created"])
-        return Response([images_rendering.for_version(entry, self.version) for entry in shown])
+        return [images_rendering.for_version(entry, self.version) for entry in shown]
 
-    def _add_shared(self, images: list[Image], shown: list[dict[str, Any]]) -> None:
-        sizes: dict[str, int] = calls.call_sync("system.df_sizes")
-        uses = Counter(layer for image in images for layer in set(image.layers))
-        layers = {image.image_id: set(image.layers) for image in images}
-        for entry in shown:
-            entry["SharedSize"] = sum(sizes.get(layer, 0) for layer in layers[entry["Id"]] if uses[layer] > 1)
+
+def _add_shared(images: list[Image], shown: list[dict[str, Any]], sizes: dict[str, int]) -> None:
+    uses = Counter(layer for image in images for layer in set(image.layers))
+    layers = {image.image_id: set(image.layers) for image in images}
+    for entry in shown:
+        entry["SharedSize"] = sum(sizes.get(layer, 0) for layer in layers[entry["Id"]] if uses[layer] > 1)
 
 
 Test = Callable[[Image, dict[str, Any]], bool]
@@ -63,17 +69,11 @@ def _entry(image: Image, chosen: Filters) -> dict[str, Any]:
     entry = images_rendering.summary(image)
     if wanted := chosen.values_of("reference"):
         for field in ("RepoTags", "RepoDigests"):
-            entry[field] = [name for name in entry[field] if any(_fits(name, pattern) for pattern in wanted)]
+            entry[field] = [name for name in entry[field] if any(references.fits(pattern, name) for pattern in wanted)]
     return entry
 
 
-def _fits(name: str, pattern: str) -> bool:
-    """Docker matches the whole familiar name, or the name without its tag."""
-    bare = name.partition("@")[0] if "@" in name else name.rpartition(":")[0]
-    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(bare, pattern)
-
-
-def _tests(node: str, chosen: Filters) -> list[Test]:
+def _tests(scope: Scope, chosen: Filters) -> list[Test]:
     tests: list[Test] = []
     dangling = chosen.flag("dangling")
     if dangling is not None:
@@ -82,45 +82,54 @@ def _tests(node: str, chosen: Filters) -> list[Test]:
         tests.append(lambda image, entry: bool(entry["RepoTags"] or entry["RepoDigests"]))
     if {"label", "label!"} & chosen.keys():
         tests.append(lambda image, entry: chosen.labels_match(entry["Labels"]))
-    limits = [filters.moment(text, time.time_ns()) // times.NANO for text in chosen.values_of("until")]
-    limits += [_created(node, name) for name in chosen.values_of("before")]
+    limits = [filters.moment(text, time.time_ns()) // rfc3339.NANO for text in chosen.values_of("until")]
+    limits += [_created(scope, name) for name in chosen.values_of("before")]
     if limits:
         before = min(limits)
         tests.append(lambda image, entry: entry["Created"] < before)
     if chosen.values_of("since"):
-        since = max(_created(node, name) for name in chosen["since"])
+        since = max(_created(scope, name) for name in chosen["since"])
         tests.append(lambda image, entry: entry["Created"] > since)
     return tests
 
 
-def _created(node: str, name: str) -> int:
-    return images_rendering.created(Image.objects.find(node, name))
+def _created(scope: Scope, name: str) -> int:
+    return images_rendering.created(scope.image(name, "images.view"))
 
 
 class ImageInspectView(EngineView):
     actions = {"GET": "images.view"}
 
     def get(self, request: Request, name: str) -> Response:
-        return Response(images_rendering.inspect(Image.objects.find(self.node, name), self.version))
+        image = self.scope.image(name, self.action)
+        _check_platform(self, request, image, name, (1, 49))
+        return Response(images_rendering.inspect(image, self.version))
 
 
 class ImageHistoryView(EngineView):
     actions = {"GET": "images.view"}
 
-    def get(self, request: Request, name: str) -> Response:
-        image = Image.objects.find(self.node, name)
-        return Response(images_rendering.history(image, calls.call_sync("system.df_sizes")))
+    async def get(self, request: Request, name: str) -> Response:
+        image = await self.scope.find_image(name, self.action)
+        _check_platform(self, request, image, name, (1, 48))
+        sizes = await contract.layer_sizes(self.scope)
+        return Response(await in_thread(images_rendering.history)(image, sizes))
+
+
+def _check_platform(view: EngineView, request: Request, image: Image, name: str, since: Version) -> None:
+    """Refuse an image for another platform than the one asked for, from the version on that has the parameter."""
+    if view.version >= since and (text := request.query_params.get("platform")):
+        platforms.check(image.config, name, platforms.decode(text))
 
 
 class ImageTagView(EngineView):
     actions = {"POST": "images.tag"}
 
-    def post(self, request: Request, name: str) -> Response:
+    async def post(self, request: Request, name: str) -> Response:
         repository, tag = request.query_params.get("repo", ""), request.query_params.get("tag", "")
-        wanted = references.parse(f"{repository}:{tag}" if tag else repository)
-        if wanted.digest:
-            raise InvalidArgument("refusing to create a tag with a digest reference")
-        calls.call_sync("images.tag", name=name, reference=wanted.canonical)
+        wanted = references.parse_tag(f"{repository}:{tag}" if tag else repository)
+        image = await self.scope.find_image(name, self.action)
+        await contract.tag(self.scope, image.pk, wanted.canonical)
         return empty(201)
 
 
@@ -129,16 +138,36 @@ class ImageView(EngineView):
 
     actions = {"DELETE": "images.remove"}
 
-    def delete(self, request: Request, name: str) -> Response:
+    async def delete(self, request: Request, name: str) -> Response:
         force, keep = query.flag(request.query_params, "force"), query.flag(request.query_params, "noprune")
         if not name.strip():
             raise InvalidArgument("image name cannot be blank")
-        return Response(calls.call_sync("images.remove", timeout=LONG, name=name, force=force, prune=not keep))
+        image, owned = await in_thread(self._named)(name)
+        return Response(await contract.remove(self.scope, image.pk, owned, force=force, prune=not keep))
+
+    def _named(self, name: str) -> tuple[Image, str | None]:
+        """The image, and which of its names the client said; None when it said the ID."""
+        image = self.scope.image(name, self.action)
+        return image, image.owned_name(name)
 
 
 class ImagePruneView(EngineView):
     actions = {"POST": "images.prune"}
 
-    def post(self, request: Request) -> Response:
+    async def post(self, request: Request) -> Response:
         chosen = filters.parse(request.query_params, ("dangling", "label", "label!", "until"))
-        return Response(calls.call_sync("images.prune", timeout=LONG, filters=chosen))
+        pruned = await contract.prune(self.scope, self.scope.project, await in_thread(self._unused)(chosen))
+        return Response({"ImagesDeleted": pruned["records"], "SpaceReclaimed": pruned["reclaimed"]})
+
+    def _unused(self, chosen: Filters) -> list[int]:
+        """Row keys of the dangling images, or with ``dangling=false`` of all, that fit the filters."""
+        rows = self.scope.images()
+        if chosen.flag("dangling") is not False:
+            rows = rows.filter(references=None)
+        limit = chosen.until()
+        return [
+            row.pk
+            for row in rows
+            if chosen.labels_match(images_rendering.labels(row))
+            and (limit is None or images_rendering.created(row) < limit // rfc3339.NANO)
+        ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 
-from controlpanel.api import durations, versions
-from controlpanel.objects import times
 from controlpanel.objects.models import Image
+from controlpanel.rest import versions
+from engine import rfc3339
 from engine.containers.config import shown
 from engine.containers.config.decode import decode
 from engine.containers.config.tables import CONFIG
 from engine.images import references
+from engine.images.configuration import Configuration, HistoryEntry
 
 # Before 1.50 an image's Config was shown as a container's, with all its fields.
 CONTAINER_FIELDS = shown(decode({}, CONFIG, "Config"))
@@ -39,7 +40,7 @@ def summary(image: Image) -> dict[str, Any]:
         "Size": image.size,
         "SharedSize": -1,
         "Containers": -1,
-        "Labels": _config(image).get("Labels"),
+        "Labels": labels(image),
     }
 
 
@@ -54,17 +55,14 @@ def for_version(entry: dict[str, Any], version: versions.Version) -> dict[str, A
 
 
 def created(image: Image) -> int:
-    """Seconds since 1970; an image may say nothing, or something that is no time."""
-    try:
-        return int(durations.unix(image.created))
-    except (ValueError, OverflowError):
-        return 0
+    """Seconds since 1970; an image may say nothing."""
+    return rfc3339.parse(image.created) // rfc3339.NANO if image.created else 0
 
 
 def inspect(image: Image, version: versions.Version) -> dict[str, Any]:
     """The reply of ``GET /images/{name}/json`` with what the client's version expects."""
     tags, digests = names(image)
-    document = image.config
+    document = _document(image)
     answer: dict[str, Any] = {
         "Id": image.image_id,
         "RepoTags": tags,
@@ -79,8 +77,8 @@ def inspect(image: Image, version: versions.Version) -> dict[str, Any]:
         "Os": document.get("os", ""),
         "Size": image.size,
         "GraphDriver": _graph_driver(image),
-        "RootFS": {"Type": "layers", "Layers": (document.get("rootfs") or {}).get("diff_ids") or []},
-        "Metadata": {"LastTagTime": times.render(image.tagged_at) if image.tagged_at else times.ZERO},
+        "RootFS": {"Type": "layers", "Layers": document["rootfs"]["diff_ids"]},
+        "Metadata": {"LastTagTime": rfc3339.render(image.tagged_at) if image.tagged_at else rfc3339.ZERO},
     }
     if document.get("variant"):
         answer["Variant"] = document["variant"]
@@ -88,28 +86,30 @@ def inspect(image: Image, version: versions.Version) -> dict[str, Any]:
         # Compose v1 reads ContainerConfig.Volumes without looking whether it is there.
         answer |= {
             "Container": document.get("container", ""),
-            "ContainerConfig": document.get("container_config") or {},
+            "ContainerConfig": {"Volumes": None, **document.get("container_config", {})},
         }
-        answer["ContainerConfig"].setdefault("Volumes", None)
     if version < (1, 44):
         answer["VirtualSize"] = image.size
     return answer
 
 
-def _config(image: Image) -> dict[str, Any]:
-    config = image.config.get("config")
-    return config if isinstance(config, dict) else {}
+def labels(image: Image) -> dict[str, str] | None:
+    return _document(image).get("config", {}).get("Labels")
+
+
+def _document(image: Image) -> Configuration:
+    """Checked when the image was let in, so each of its fields has the type that it should have."""
+    return cast("Configuration", image.config)
 
 
 def _inspected_config(image: Image, version: versions.Version) -> dict[str, Any]:
-    config = _config(image)
-    return {**CONTAINER_FIELDS, **config} if version < (1, 50) else config
+    config = _document(image).get("config", {})
+    return {**CONTAINER_FIELDS, **config} if version < (1, 50) else dict(config)
 
 
-def _comment(document: dict[str, Any]) -> str:
+def _comment(document: Configuration) -> str:
     history = document.get("history") or [{}]
-    comment = document.get("comment") or history[-1].get("comment") or ""
-    return str(comment)
+    return document.get("comment") or history[-1].get("comment", "")
 
 
 def _graph_driver(image: Image) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def history(image: Image, sizes: dict[str, int]) -> list[dict[str, Any]]:
 
     ``sizes`` are bytes by layer; layers belong, in order, to the entries that are not marked empty.
     """
-    entries: list[dict[str, Any]] = image.config.get("history") or [{} for _ in image.layers]
+    entries = _document(image).get("history") or [HistoryEntry() for _ in image.layers]
     layers = iter(image.layers)
     answer = []
     for entry in entries:
@@ -132,21 +132,14 @@ def history(image: Image, sizes: dict[str, int]) -> list[dict[str, Any]]:
         answer.append(
             {
                 "Id": "<missing>",
-                "Created": _entry_created(entry),
-                "CreatedBy": str(entry.get("created_by", "")),
+                "Created": rfc3339.parse(entry["created"]) // rfc3339.NANO if "created" in entry else 0,
+                "CreatedBy": entry.get("created_by", ""),
                 "Tags": None,
                 "Size": sizes.get(layer, 0) if layer else 0,
-                "Comment": str(entry.get("comment", "")),
+                "Comment": entry.get("comment", ""),
             }
         )
     answer.reverse()
     if answer:
         answer[0] |= {"Id": image.image_id, "Tags": names(image)[0] or None}
     return answer
-
-
-def _entry_created(entry: dict[str, Any]) -> int:
-    try:
-        return int(durations.unix(str(entry.get("created", ""))))
-    except (ValueError, OverflowError):
-        return 0

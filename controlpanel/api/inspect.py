@@ -6,8 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
+from controlpanel.access.scope import Scope
 from controlpanel.api import endpoints, mounts
-from controlpanel.objects.models import Container, Exec
+from controlpanel.contracts.containers import Sizes
+from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from engine.containers.config import shown
 from engine.containers.config.image import command
@@ -15,7 +17,7 @@ from engine.containers.config.image import command
 RUNNING_EXECS_SHOWN = 1000
 
 
-def render(container: Container, sizes: dict[str, int] | None = None) -> dict[str, Any]:
+def render(scope: Scope, container: Container, sizes: Sizes | None = None) -> dict[str, Any]:
     """Docker's ContainerInspect; with SizeRw and SizeRootFs when ``sizes`` is given."""
     words = command(container.config)
     directory = settings.MUELLE_LAYOUT.container(container.id)
@@ -37,7 +39,7 @@ def render(container: Container, sizes: dict[str, int] | None = None) -> dict[st
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "unconfined",
-        "ExecIDs": _exec_ids(container),
+        "ExecIDs": _exec_ids(scope, container),
         "HostConfig": shown(container.host_config),
         "GraphDriver": _graph_driver(container),
     }
@@ -46,7 +48,7 @@ def render(container: Container, sizes: dict[str, int] | None = None) -> dict[st
     return answer | {
         "Mounts": mounts.render(container.mounts),
         "Config": shown(container.config),
-        "NetworkSettings": network_settings(container),
+        "NetworkSettings": network_settings(scope, container),
     }
 
 
@@ -68,19 +70,19 @@ def state(container: Container) -> dict[str, Any]:
     }
 
 
-def network_settings(container: Container) -> dict[str, Any]:
+def network_settings(scope: Scope, container: Container) -> dict[str, Any]:
     """NetworkSettings, with the default bridge's endpoint repeated flat for old clients."""
-    seats = endpoints.Seats.of_node(container.node_id, container.id)
+    attached = endpoints.Endpoints.of(scope, container.id)
     mode = container.host_config["NetworkMode"]
-    networks = endpoints.networks(container.id, mode, container.networking, seats)
+    networks = endpoints.networks(container.id, mode, container.networking, attached)
     bridge = networks.get("bridge", endpoints.EMPTY)
-    exposed = container.config.get("ExposedPorts") or {}
+    exposed = container.config["ExposedPorts"] or {}
     flat = ("EndpointID", "Gateway", "GlobalIPv6Address", "GlobalIPv6PrefixLen", "IPAddress", "IPPrefixLen")
     return {
         "Bridge": "",
         "SandboxID": container.id if container.is_alive else "",
         "SandboxKey": f"/proc/{container.pid}/ns/net" if container.is_alive else "",
-        "Ports": endpoints.port_map(container.id, exposed, container.is_alive, seats),
+        "Ports": endpoints.port_map(container.id, exposed, container.is_alive, attached),
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
@@ -92,12 +94,12 @@ def network_settings(container: Container) -> dict[str, Any]:
 
 
 def _log_path(container: Container) -> str:
-    log = container.host_config.get("LogConfig") or {}
-    return str(settings.MUELLE_LAYOUT.log(container.id)) if log.get("Type") == "json-file" else ""
+    logged = container.host_config["LogConfig"]["Type"] == "json-file"
+    return str(settings.MUELLE_LAYOUT.log(container.id)) if logged else ""
 
 
-def _exec_ids(container: Container) -> list[str] | None:
-    running = Exec.objects.filter(container=container, running=True).order_by("created")
+def _exec_ids(scope: Scope, container: Container) -> list[str] | None:
+    running = scope.execs().filter(container=container, running=True).order_by("created")
     return list(running.values_list("id", flat=True)[:RUNNING_EXECS_SHOWN]) or None
 
 

@@ -12,15 +12,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from django.db.models import TextField
+from django.db.models import F, TextField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
+from controlpanel.access.scope import Scope
 from controlpanel.api import durations, endpoints, mounts
+from controlpanel.contracts.containers import Sizes
 from controlpanel.objects import states
-from controlpanel.objects.models import Container, ImageReference
 from controlpanel.objects.states import Status
+from engine import rfc3339
+from engine.containers.config import complete_config
 from engine.containers.config.image import command
+from engine.containers.config.objects import Config
 from engine.errors import InvalidArgument
 from engine.images import references
 
@@ -33,6 +37,7 @@ EXPRESSIONS = {
     "networking_text": Cast("networking", TextField()),
     "mounts_text": Cast("mounts", TextField()),
     "network_mode": KT("host_config__NetworkMode"),
+    "annotations": F("host_config__Annotations"),
 }
 # What a container without ``all`` must be: alive, waiting for its next start, or on the way from there.
 SHOWN_BY_DEFAULT = states.RUNNING_FOR_DOCKER | {Status.STARTING}
@@ -51,10 +56,11 @@ class Row(NamedTuple):
     created_at: str
     started_at: str
     finished_at: str
-    config: dict[str, Any]
+    config: Config
     networking: dict[str, Any]
     mounts: list[dict[str, Any]]
     network_mode: str
+    annotations: dict[str, str] | None
 
     @property
     def state(self) -> str:
@@ -67,12 +73,12 @@ class Row(NamedTuple):
 
     @property
     def exposed(self) -> Iterable[str]:
-        return self.config.get("ExposedPorts") or {}
+        return self.config["ExposedPorts"] or {}
 
 
-def rows(node: str, *, everything: bool) -> list[Row]:
-    """The node's containers, newest first; only those that run unless ``everything``."""
-    query = Container.objects.filter(node_id=node)
+def rows(scope: Scope, *, everything: bool) -> list[Row]:
+    """The containers in reach, newest first; only those that run unless ``everything``."""
+    query = scope.containers()
     if not everything:
         query = query.filter(status__in=SHOWN_BY_DEFAULT)
     found = [_row(values) for values in query.annotate(**EXPRESSIONS).values_list(*COLUMNS, *EXPRESSIONS)]
@@ -83,34 +89,41 @@ def rows(node: str, *, everything: bool) -> list[Row]:
 
 
 def _row(values: tuple[Any, ...]) -> Row:
-    config, networking, mounts, mode = values[len(COLUMNS) :]
+    config, networking, mounts, mode, annotations = values[len(COLUMNS) :]
     plain: tuple[Any, ...] = values[: len(COLUMNS)]
-    decoded: list[Any] = [orjson.loads(text) for text in (config, networking, mounts)]
-    return Row._make((*plain, *decoded, mode))
+    own = complete_config(orjson.loads(config))
+    return Row._make((*plain, own, orjson.loads(networking), orjson.loads(mounts), mode, annotations))
 
 
-def render(node: str, chosen: list[Row], sizes: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
-    """Docker's container summaries; with sizes where ``sizes`` has them."""
-    seats = endpoints.Seats.of_node(node)
-    names = image_names(node)
+def render(
+    scope: Scope, chosen: list[Row], sizes: Mapping[str, Sizes], *, annotations: bool = True
+) -> list[dict[str, Any]]:
+    """Docker's container summaries; with sizes where ``sizes`` has them, with ``annotations`` from API 1.46 on."""
+    attached = endpoints.Endpoints.of(scope)
+    names = image_names(scope)
     now = time.time()
-    return [{**_entry(row, seats, names, now), **_sizes(sizes.get(row.id))} for row in chosen]
+    entries = [{**_entry(row, attached, names, now), **_sizes(sizes.get(row.id))} for row in chosen]
+    if annotations:
+        for row, entry in zip(chosen, entries, strict=True):
+            if row.annotations:
+                entry["HostConfig"]["Annotations"] = row.annotations
+    return entries
 
 
-def _entry(row: Row, seats: endpoints.Seats, names: Mapping[str, str], now: float) -> dict[str, Any]:
+def _entry(row: Row, attached: endpoints.Endpoints, names: Mapping[str, str], now: float) -> dict[str, Any]:
     return {
         "Id": row.id,
         "Names": [f"/{row.name}"],
         "Image": shown_image(row.image_name, row.image_id, names),
         "ImageID": row.image_id,
         "Command": " ".join(_quoted(word) for word in command(row.config)),
-        "Created": int(durations.unix(row.created_at)),
-        "Ports": endpoints.port_list(row.id, row.exposed, row.is_running, seats),
-        "Labels": row.config.get("Labels") or {},
+        "Created": rfc3339.parse(row.created_at) // rfc3339.NANO,
+        "Ports": endpoints.port_list(row.id, row.exposed, row.is_running, attached),
+        "Labels": row.config["Labels"],
         "State": row.state,
         "Status": durations.status(row.state, row.exit_code, row.started_at, row.finished_at, now),
         "HostConfig": {"NetworkMode": row.network_mode},
-        "NetworkSettings": {"Networks": endpoints.networks(row.id, row.network_mode, row.networking, seats)},
+        "NetworkSettings": {"Networks": endpoints.networks(row.id, row.network_mode, row.networking, attached)},
         "Mounts": mounts.render(row.mounts),
     }
 
@@ -120,13 +133,13 @@ def _quoted(word: str) -> str:
     return f"'{word}'" if " " in word else word
 
 
-def _sizes(sizes: Mapping[str, int] | None) -> dict[str, int]:
+def _sizes(sizes: Sizes | None) -> dict[str, int]:
     return {} if sizes is None else {"SizeRw": sizes["rw"], "SizeRootFs": sizes["rootfs"]}
 
 
-def image_names(node: str) -> dict[str, str]:
+def image_names(scope: Scope) -> dict[str, str]:
     """Image IDs by canonical reference."""
-    return dict(ImageReference.objects.filter(node_id=node).values_list("name", "image__image_id"))
+    return dict(scope.references().values_list("name", "image__image_id"))
 
 
 def shown_image(name: str, image_id: str, names: Mapping[str, str]) -> str:

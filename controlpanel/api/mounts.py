@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.containers.config.mounts import Mount
 
-def render(points: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+
+def render(stored: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Docker's MountPoint objects, without the tmpfs mounts of HostConfig.Tmpfs."""
-    return [_point(point) for point in points if point.get("listed", True)]
+    mounts = map(Mount.from_json, stored)
+    return [_point(mount) for mount in mounts if mount.listed]
 
 
-def _point(point: Mapping[str, Any]) -> dict[str, Any]:
-    kind = point["type"]
-    name = {"Name": point["name"]} if kind == "volume" else {}
-    driver = {"Driver": point.get("driver", "local")} if kind == "volume" else {}
+def _point(mount: Mount) -> dict[str, Any]:
+    volume = mount.type == "volume"
     return {
-        "Type": kind,
-        **name,
-        "Source": point["source"],
-        "Destination": point["target"],
-        **driver,
-        "Mode": point.get("mode", ""),
-        "RW": not point.get("read_only", False),
-        "Propagation": (point.get("propagation") or "rprivate") if kind == "bind" else "",
+        "Type": mount.type,
+        **({"Name": mount.name} if volume else {}),
+        "Source": mount.source,
+        "Destination": mount.target,
+        **({"Driver": mount.driver} if volume else {}),
+        "Mode": mount.mode,
+        "RW": not mount.read_only,
+        "Propagation": (mount.propagation or "rprivate") if mount.type == "bind" else "",
     }

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.response import Response
 
-from controlpanel.api import endpoints, filters
-from controlpanel.api.views import EngineView
+from controlpanel.access.scope import Scope
+from controlpanel.api import endpoints
 from controlpanel.objects.models import Container, Network
+from controlpanel.rest import filters
+from controlpanel.rest.views import EngineView
 from engine.containers.config.decode import BOOL, TEXT
 from engine.errors import Forbidden, InvalidArgument, Unsupported
 
@@ -28,7 +30,7 @@ class NetworkListView(EngineView):
         chosen = filters.parse(request.query_params, KEYS)
         chosen.one_of("type", ("custom", "builtin"))
         chosen.one_of("scope", ("local", "swarm", "global"))
-        rows = list(Network.objects.filter(node_id=self.node).order_by("-created_at"))
+        rows = list(self.scope.networks().order_by("-created_at"))
         return Response([_render(row, {}) for row in rows if _matches(row, chosen)])
 
 
@@ -70,10 +72,12 @@ def _render(row: Network, containers: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _members(row: Network) -> dict[str, Any]:
+def _members(scope: Scope, row: Network) -> dict[str, Any]:
     """Running containers by ID."""
     size = endpoints.prefix_length(row.ipam)
-    seats = row.endpoints.values_list("container_id", "container__name", "endpoint_id", "mac", "ip")
+    seats = (
+        scope.endpoints().filter(network=row).values_list("container_id", "container__name", "endpoint_id", "mac", "ip")
+    )
     return {
         container: {
             "Name": name,
@@ -92,11 +96,11 @@ class NetworkView(EngineView):
     actions = {"GET": "networks.view", "DELETE": "networks.remove"}
 
     def get(self, request: Request, reference: str) -> Response:
-        row = Network.objects.find(self.node, reference)
-        return Response(_render(row, _members(row)))
+        row = self.scope.network(reference, self.action)
+        return Response(_render(row, _members(self.scope, row)))
 
     def delete(self, request: Request, reference: str) -> Response:
-        row = Network.objects.find(self.node, reference)
+        row = self.scope.network(reference, self.action)
         if row.is_predefined:
             raise Forbidden(f"{row.name} is a pre-defined network and cannot be removed")
         raise Unsupported(NOT_BUILT)
@@ -121,8 +125,8 @@ class NetworkConnectView(EngineView):
 
     def post(self, request: Request, reference: str) -> Response:
         wanted = self.read(CONNECT, "ConnectOptions")
-        row = Network.objects.find(self.node, reference)
-        container = Container.objects.find(self.node, wanted["Container"])
+        row = self.scope.network(reference, self.action)
+        container = self.scope.container(wanted["Container"], "containers.update")
         self.refuse(row, container)
         raise Unsupported("muelle does not connect containers to networks after their creation yet")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from controlpanel.api import endpoints, filters, listing, query
-from controlpanel.api.filters import Filters
+from controlpanel.access.scope import Scope
+from controlpanel.api import endpoints, listing
 from controlpanel.api.listing import Row
-from controlpanel.objects.models import Container, Endpoint, Image, Network
+from controlpanel.rest import filters, query
+from controlpanel.rest.filters import Filters
 from engine.containers.config import ports as config_ports
 from engine.errors import InvalidArgument, NotFound
 
@@ -25,7 +26,7 @@ HEALTH = ("none", "starting", "healthy", "unhealthy")
 Test = Callable[[Row], bool]
 
 
-def choose(node: str, parameters: QueryDict) -> list[Row]:
+def choose(scope: Scope, parameters: QueryDict) -> list[Row]:
     """The rows that ``all``, ``limit``, ``since``, ``before`` and ``filters`` leave, newest first."""
     chosen = filters.parse(parameters, KEYS)
     for name in ("since", "before"):
@@ -33,12 +34,12 @@ def choose(node: str, parameters: QueryDict) -> list[Row]:
             chosen.setdefault(name, []).append(str(reference))
     limit = query.integer(parameters, "limit") or 0
     everything = query.flag(parameters, "all") or limit > 0 or "status" in chosen
-    tests = [test for make in MAKERS for test in make(node, chosen)]
-    found = [row for row in listing.rows(node, everything=everything) if all(test(row) for test in tests)]
+    tests = [test for make in MAKERS for test in make(scope, chosen)]
+    found = [row for row in listing.rows(scope, everything=everything) if all(test(row) for test in tests)]
     return found[:limit] if limit > 0 else found
 
 
-def _state(node: str, chosen: Filters) -> list[Test]:
+def _state(scope: Scope, chosen: Filters) -> list[Test]:
     tests: list[Test] = []
     if states := set(chosen.one_of("status", STATES)):
         tests.append(lambda row: row.state in states)
@@ -59,7 +60,7 @@ def _exit_code(text: str) -> int:
         raise InvalidArgument(f"invalid filter 'exited={text}'") from None
 
 
-def _text(node: str, chosen: Filters) -> list[Test]:
+def _text(scope: Scope, chosen: Filters) -> list[Test]:
     tests: list[Test] = []
     if chosen.values_of("name"):
         named = filters.expressions(chosen["name"])
@@ -68,35 +69,35 @@ def _text(node: str, chosen: Filters) -> list[Test]:
         identified = filters.expressions(chosen["id"])
         tests.append(lambda row: identified(row.id))
     if {"label", "label!"} & chosen.keys():
-        tests.append(lambda row: chosen.labels_match(row.config.get("Labels")))
+        tests.append(lambda row: chosen.labels_match(row.config["Labels"]))
     return tests
 
 
-def _age(node: str, chosen: Filters) -> list[Test]:
+def _age(scope: Scope, chosen: Filters) -> list[Test]:
     tests: list[Test] = []
     if chosen.values_of("before"):
-        before = min(_created(node, reference) for reference in chosen["before"])
+        before = min(_created(scope, reference) for reference in chosen["before"])
         tests.append(lambda row: row.created_at[:-1] < before)
     if chosen.values_of("since"):
-        since = max(_created(node, reference) for reference in chosen["since"])
+        since = max(_created(scope, reference) for reference in chosen["since"])
         tests.append(lambda row: row.created_at[:-1] > since)
     return tests
 
 
-def _created(node: str, reference: str) -> str:
-    return Container.objects.find(node, reference).created_at[:-1]
+def _created(scope: Scope, reference: str) -> str:
+    return scope.container(reference, "containers.view").created_at[:-1]
 
 
-def _ancestor(node: str, chosen: Filters) -> list[Test]:
+def _ancestor(scope: Scope, chosen: Filters) -> list[Test]:
     if not chosen.values_of("ancestor"):
         return []
     wanted: set[str] = set()
     for reference in chosen["ancestor"]:
         try:
-            wanted.add(Image.objects.find(node, reference).image_id)
+            wanted.add(scope.image(reference, "images.view").image_id)
         except (NotFound, InvalidArgument):
             continue
-    parents = dict(Image.objects.filter(node_id=node).exclude(parent_id="").values_list("image_id", "parent_id"))
+    parents = dict(scope.images().exclude(parent_id="").values_list("image_id", "parent_id"))
     return [lambda row: _descends(row.image_id, parents, wanted)]
 
 
@@ -110,17 +111,17 @@ def _descends(image_id: str, parents: dict[str, str], wanted: set[str]) -> bool:
     return False
 
 
-def _network(node: str, chosen: Filters) -> list[Test]:
+def _network(scope: Scope, chosen: Filters) -> list[Test]:
     wanted = set(chosen.values_of("network"))
     if not wanted:
         return []
-    identities = Network.objects.filter(node_id=node).values_list("name", "id")
+    identities = scope.networks().values_list("name", "id")
     names = {name for name, identity in identities if name in wanted or identity in wanted}
-    seated = set(Endpoint.objects.filter(network__name__in=names).values_list("container_id", flat=True))
+    seated = set(scope.endpoints().filter(network__name__in=names).values_list("container_id", flat=True))
     return [lambda row: row.id in seated or not names.isdisjoint({*row.networking, row.network_mode})]
 
 
-def _volume(node: str, chosen: Filters) -> list[Test]:
+def _volume(scope: Scope, chosen: Filters) -> list[Test]:
     wanted = set(chosen.values_of("volume"))
     if not wanted:
         return []
@@ -131,19 +132,19 @@ def _volume(node: str, chosen: Filters) -> list[Test]:
     ]
 
 
-def _ports(node: str, chosen: Filters) -> list[Test]:
+def _ports(scope: Scope, chosen: Filters) -> list[Test]:
     """Public ports for ``publish``, the container's own for ``expose``; either is enough, as in Docker."""
     published = _port_set("publish", chosen.values_of("publish"))
     exposed = _port_set("expose", chosen.values_of("expose"))
     if not published and not exposed:
         return []
-    seats = endpoints.Seats.of_node(node)
+    attached = endpoints.Endpoints.of(scope)
 
     def matches(row: Row) -> bool:
         return any(
             f"{port.get('PublicPort', 0)}/{port['Type']}" in published
             or f"{port['PrivatePort']}/{port['Type']}" in exposed
-            for port in endpoints.port_list(row.id, row.exposed, row.is_running, seats)
+            for port in endpoints.port_list(row.id, row.exposed, row.is_running, attached)
         )
 
     return [matches]
@@ -164,4 +165,4 @@ def _port_set(key: str, values: list[str]) -> set[str]:
     return answer
 
 
-MAKERS: tuple[Callable[[str, Filters], list[Any]], ...] = (_state, _text, _age, _ancestor, _network, _volume, _ports)
+MAKERS: tuple[Callable[[Scope, Filters], list[Any]], ...] = (_state, _text, _age, _ancestor, _network, _volume, _ports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from controlpanel.api.views import not_built
+from controlpanel.rest.views import not_built
 from engine.errors import Unavailable
 
 NO_MANAGER = (

@@ -11,26 +11,25 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.response import Response
 
-from controlpanel.api import disk_usage, host, versions
-from controlpanel.api.views import EngineView
-from controlpanel.objects import times
-from controlpanel.objects.models import Container, Image
+from controlpanel.api import disk_usage, host
+from controlpanel.contracts import system as contract
 from controlpanel.objects.states import Status
-from controlpanel.rpc import calls
+from controlpanel.rest import versions
+from controlpanel.rest.views import EngineView, in_thread
+from engine import rfc3339
 from engine.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
 NEVER_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
-WARNING_SECONDS = 2.0
 DF_TYPES = ("container", "image", "volume", "build-cache")
 
 
 class PingView(EngineView):
     actions = {"GET": "system.view", "HEAD": "system.view"}
 
-    def get(self, request: Request) -> HttpResponse:
+    async def get(self, request: Request) -> HttpResponse:
         # Builder-Version 1: clients then do not look for BuildKit here.
         headers = {**NEVER_CACHE, "Builder-Version": "1", "Swarm": "inactive"}
         body = b"" if request.method == "HEAD" else b"OK"
@@ -40,7 +39,7 @@ class PingView(EngineView):
 class VersionView(EngineView):
     actions = {"GET": "system.view"}
 
-    def get(self, request: Request) -> Response:
+    async def get(self, request: Request) -> Response:
         flat = {
             "Version": versions.MUELLE,
             "ApiVersion": versions.render(versions.MAXIMUM),
@@ -60,14 +59,15 @@ class VersionView(EngineView):
 class InfoView(EngineView):
     actions = {"GET": "system.view"}
 
-    def get(self, request: Request) -> Response:
-        parts = (self._counts(), _storage(), _limits(), _machine(), _software(), _network())
+    async def get(self, request: Request) -> Response:
+        counts = await in_thread(self._counts)()
+        parts = (counts, _storage(), _limits(), _machine(), _software(), _network(self.version))
         answer = {key: value for part in parts for key, value in part.items()}
-        return Response({**answer, "Warnings": _warnings() or None})
+        return Response({**answer, "Warnings": await self._warnings() or None})
 
     def _counts(self) -> dict[str, Any]:
-        rows = Container.objects.filter(node_id=self.node).values_list("status", "previous_status")
-        states = Counter(previous_status if status == Status.STARTING else status for status, previous_status in rows)
+        rows = self.scope.containers().values_list("status", "previous_status")
+        states = Counter(previous if status == Status.STARTING else status for status, previous in rows)
         total = states.total()
         running = states[Status.RUNNING] + states[Status.RESTARTING]
         return {
@@ -76,17 +76,15 @@ class InfoView(EngineView):
             "ContainersRunning": running,
             "ContainersPaused": states[Status.PAUSED],
             "ContainersStopped": total - running - states[Status.PAUSED],
-            "Images": Image.objects.filter(node_id=self.node).count(),
+            "Images": self.scope.images().count(),
         }
 
-
-def _warnings() -> list[str]:
-    """What the workers find amiss on this host; that they do not answer is the first thing to say."""
-    try:
-        found: list[str] = calls.call_sync("system.warnings", timeout=WARNING_SECONDS)
-    except Unavailable as error:
-        return [f"WARNING: {error.message}"]
-    return found
+    async def _warnings(self) -> list[str]:
+        """What the workers find amiss on this host; that they do not answer is the first thing to say."""
+        try:
+            return await contract.warnings(self.scope)
+        except Unavailable as error:
+            return [f"WARNING: {error.message}"]
 
 
 def _storage() -> dict[str, Any]:
@@ -125,7 +123,7 @@ def _limits() -> dict[str, Any]:
         "OomKillDisable": memory and not unified,
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": "2" if unified else "1",
-        "SecurityOptions": ["name=seccomp,profile=builtin", *(["name=cgroupns"] if unified else [])],
+        "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
     }
 
 
@@ -140,7 +138,7 @@ def _machine() -> dict[str, Any]:
         "NCPU": host.limits().cpus,
         "MemTotal": host.memory(),
         "Name": platform.node(),
-        "SystemTime": times.now(),
+        "SystemTime": rfc3339.now(),
         "GenericResources": None,
     }
 
@@ -169,7 +167,7 @@ def _software() -> dict[str, Any]:
     }
 
 
-def _network() -> dict[str, Any]:
+def _network(version: versions.Version) -> dict[str, Any]:
     registry = {
         "IndexConfigs": {"docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}},
         "InsecureRegistryCIDRs": ["127.0.0.0/8"],
@@ -185,8 +183,7 @@ def _network() -> dict[str, Any]:
     }
     return {
         "IPv4Forwarding": host.forwarding(),
-        "BridgeNfIptables": False,
-        "BridgeNfIp6tables": False,
+        **({} if version >= (1, 50) else {"BridgeNfIptables": False, "BridgeNfIp6tables": False}),
         "FirewallBackend": {"Driver": "nftables"},
         "HttpProxy": "",
         "HttpsProxy": "",
@@ -200,9 +197,9 @@ def _network() -> dict[str, Any]:
 class DiskUsageView(EngineView):
     actions = {"GET": "system.view"}
 
-    def get(self, request: Request) -> Response:
+    async def get(self, request: Request) -> Response:
         wanted = request.query_params.getlist("type") if self.version >= (1, 42) else []
         for name in wanted:
             if name not in DF_TYPES:
                 raise InvalidArgument(f"unknown object type: {name}")
-        return Response(disk_usage.collect(self.node, frozenset(wanted or DF_TYPES), self.version))
+        return Response(await disk_usage.collect(self.scope, frozenset(wanted or DF_TYPES), self.version))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.urls import re_path
 from rest_framework.response import Response
 
-from controlpanel.api.views import EngineView, not_built
+from controlpanel.rest.views import EngineView, not_built
 from engine.errors import NotFound
 
 if TYPE_CHECKING:

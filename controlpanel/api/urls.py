@@ -18,7 +18,7 @@ from controlpanel.api import (
     unbuilt,
     volumes,
 )
-from controlpanel.api.views import page_not_found
+from controlpanel.rest.views import page_not_found
 from controlpanel.streams import urls as streams
 
 SYSTEM = [

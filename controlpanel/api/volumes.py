@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING
 
 from rest_framework.response import Response
 
-from controlpanel.api import filters, query, volumes_rendering
-from controlpanel.api.views import EngineView, empty
-from controlpanel.objects.models import Volume
-from controlpanel.rpc import calls
+from controlpanel.api import volumes_rendering
+from controlpanel.contracts import volumes as contract
+from controlpanel.rest import filters, query
+from controlpanel.rest.views import EngineView, empty, in_thread
 from engine.containers.config import mounts as config_mounts
 from engine.containers.config.decode import NULLABLE_TEXT_MAP, TEXT
-from engine.errors import InvalidArgument, Unavailable
+from engine.errors import InvalidArgument, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
 KEYS = ("dangling", "driver", "label", "label!", "name")
 CREATE = {"Name": TEXT, "Driver": TEXT, "DriverOpts": NULLABLE_TEXT_MAP, "Labels": NULLABLE_TEXT_MAP}
-LONG = 600.0
 
 
 class VolumeListView(EngineView):
@@ -27,7 +26,7 @@ class VolumeListView(EngineView):
 
     def get(self, request: Request) -> Response:
         chosen = filters.parse(request.query_params, KEYS)
-        rows = Volume.objects.filter(node_id=self.node).order_by("name")
+        rows = self.scope.volumes().order_by("name")
         dangling = chosen.flag("dangling")
         if dangling is not None:
             rows = rows.filter(uses__isnull=dangling).distinct()
@@ -45,18 +44,20 @@ class VolumeListView(EngineView):
 class VolumeCreateView(EngineView):
     actions = {"POST": "volumes.create"}
 
-    def post(self, request: Request) -> Response:
+    async def post(self, request: Request) -> Response:
         wanted = self.read(CREATE, "CreateOptions")
         if wanted["Name"]:
             config_mounts.check_volume_name(wanted["Name"])
-        made = calls.call_sync(
-            "volumes.create",
+        name = await contract.create(
+            self.scope,
+            project=self.scope.project,
             name=wanted["Name"] or None,
             driver=wanted["Driver"] or "local",
             options=wanted["DriverOpts"] or {},
             labels=wanted["Labels"] or {},
         )
-        return Response(volumes_rendering.volume(Volume.objects.find(self.node, made["name"])), status=201)
+        made = await self.scope.find_volume(name, "volumes.view")
+        return Response(volumes_rendering.volume(made), status=201)
 
 
 class VolumeView(EngineView):
@@ -65,25 +66,38 @@ class VolumeView(EngineView):
     actions = {"GET": "volumes.view", "PUT": "volumes.update", "DELETE": "volumes.remove"}
 
     def get(self, request: Request, name: str) -> Response:
-        return Response(volumes_rendering.volume(Volume.objects.find(self.node, name)))
+        return Response(volumes_rendering.volume(self.scope.volume(name, self.action)))
 
     def put(self, request: Request, name: str) -> Response:
         raise Unavailable("volume update only valid for cluster volumes, but swarm is unavailable")
 
-    def delete(self, request: Request, name: str) -> Response:
-        calls.call_sync("volumes.remove", name=name, force=query.flag(request.query_params, "force"))
+    async def delete(self, request: Request, name: str) -> Response:
+        try:
+            volume = await self.scope.find_volume(name, self.action)
+        except NotFound:
+            if query.flag(request.query_params, "force"):
+                return empty(204)
+            raise
+        await contract.remove(self.scope, volume.pk)
         return empty(204)
 
 
 class VolumePruneView(EngineView):
     actions = {"POST": "volumes.prune"}
 
-    def post(self, request: Request) -> Response:
+    async def post(self, request: Request) -> Response:
         chosen = filters.parse(request.query_params, ("all", "label", "label!"))
         if self.version < (1, 42):
             if "all" in chosen:
                 raise InvalidArgument("invalid filter 'all'")
             # Before 1.42 every unused volume went, named or not.
             chosen["all"] = ["true"]
-        chosen.flag("all")
-        return Response(calls.call_sync("volumes.prune", timeout=LONG, filters=chosen))
+        pruned = await contract.prune(self.scope, self.scope.project, await in_thread(self._unused)(chosen))
+        return Response({"VolumesDeleted": pruned["deleted"], "SpaceReclaimed": pruned["reclaimed"]})
+
+    def _unused(self, chosen: filters.Filters) -> list[int]:
+        """Row keys of the anonymous volumes, or with ``all`` of all, that nobody uses and that fit the filters."""
+        rows = self.scope.volumes().filter(uses=None)
+        if not chosen.flag("all"):
+            rows = rows.filter(anonymous=True)
+        return [row.pk for row in rows if not row.options and chosen.labels_match(row.labels)]

@@ -14,7 +14,7 @@ def volume(row: Volume) -> dict[str, Any]:
         "CreatedAt": row.created_at,
         "Driver": row.driver,
         "Labels": row.labels or None,
-        "Mountpoint": str(settings.MUELLE_LAYOUT.volume(row.name)),
+        "Mountpoint": str(settings.MUELLE_LAYOUT.volume(row.directory)),
         "Name": row.name,
         "Options": row.options or None,
         "Scope": "local",

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
 
-from controlpanel.monitor import ends, policy
-from controlpanel.objects import states, times
+from controlpanel.monitor import ends
+from controlpanel.objects import states
 from controlpanel.objects.models import Container, Exec, Network, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks
-from controlpanel.operations.containers import remove
-from engine.containers import wire
-from engine.containers.runtime import Exit
+from engine import rfc3339
+from engine.archives.trees import discard_tree
+from engine.containers import restart, runtime, wire
+from engine.containers.container import REMOVED
+from engine.containers.runtime import KILLED, Exit
 from engine.errors import MuelleError, NotFound
 from engine.networks import bridge
 
@@ -37,10 +38,19 @@ def unsettled() -> list[str]:
 
 
 def suspicious() -> list[str]:
-    """Of those, the ones worth a look: one query and two small files each, many times a minute."""
+    """Of those, the ones worth a look: one query, and two small files for each that runs."""
+    rows = Container.objects.filter(node_id=settings.MUELLE_NODE, status__in=states.ALIVE).values_list("id", flat=True)
+    return [*overdue(), *(each for each in rows if runtime.looks_ended(settings.MUELLE_LAYOUT, each))]
+
+
+def overdue() -> list[str]:
+    """Whom no notice will bring further: their claim died, their restart is late, or somebody waits for them.
+
+    Many times a minute, so it costs by the number of these and not by that of all containers.
+    """
     now = time.time_ns()
-    rows = Container.objects.filter(node_id=settings.MUELLE_NODE, status__in=UNSETTLED)
-    found = [row.id for row in rows.only("id", "status", "claim", "restart_at") if _is_suspicious(row, now)]
+    rows = Container.objects.filter(node_id=settings.MUELLE_NODE, status__in=[*states.TRANSIENT, Status.RESTARTING])
+    found = [row.id for row in rows.only("id", "status", "claim", "restart_at") if _is_overdue(row, now)]
     waiting = Waiter.objects.filter(container__node_id=settings.MUELLE_NODE).exclude(
         container__status__in=[*states.TRANSIENT]
     )
@@ -58,7 +68,7 @@ def due_after_reboot() -> Iterator[Container]:
     for row in Container.objects.filter(node_id=settings.MUELLE_NODE, status=Status.EXITED, has_been_started=True):
         end = Exit(row.exit_code, row.finished_at, row.oom_killed, False)
         run = ends.run_of(row, end)._replace(cancelled=False)
-        if row.finished_at != times.ZERO and policy.wants_restart(run):
+        if row.finished_at != rfc3339.ZERO and restart.wants_restart(run):
             yield row
 
 
@@ -83,12 +93,13 @@ def restore_network() -> None:
 
 def catch_up_execs() -> None:
     """Exec sessions that ended while nobody listened: their shims remember the exit codes."""
-    for session in Exec.objects.filter(running=True).select_related("container"):
+    ours = Exec.objects.filter(container__node_id=settings.MUELLE_NODE, running=True)
+    for session in ours.select_related("container"):
         try:
             path = settings.MUELLE_LAYOUT.shim_socket(session.container_id)
             state = wire.call(path, {"op": "exec_state", "id": session.id}, timeout=2)
         except NotFound:
-            state = {"running": False, "exit_code": ends.KILLED}
+            state = {"running": False, "exit_code": KILLED}
         except MuelleError:
             continue  # the container's own end takes its sessions along
         if not state["running"]:
@@ -97,8 +108,8 @@ def catch_up_execs() -> None:
 
 def forget_execs() -> None:
     """Delete the rows of exec sessions that are over, or were never started, long ago; Docker forgets them too."""
-    old = time.time_ns() - EXEC_SECONDS * times.NANO
-    Exec.objects.filter(running=False, created__lt=old).delete()
+    old = time.time_ns() - EXEC_SECONDS * rfc3339.NANO
+    Exec.objects.filter(container__node_id=settings.MUELLE_NODE, running=False, created__lt=old).delete()
 
 
 def remove_orphans() -> None:
@@ -106,13 +117,13 @@ def remove_orphans() -> None:
     home = settings.MUELLE_LAYOUT.container("x").parent
     if not home.is_dir():
         return
-    known = set(Container.objects.values_list("id", flat=True))
+    known = set(Container.objects.filter(node_id=settings.MUELLE_NODE).values_list("id", flat=True))
     for directory in home.iterdir():
         if directory.name in known:
             continue
-        if directory.name.startswith(remove.DEBRIS) or _age(directory) > ORPHAN_SECONDS:
+        if directory.name.startswith(REMOVED) or _age(directory) > ORPHAN_SECONDS:
             logger.warning("removing %s, which belongs to no container", directory)
-            shutil.rmtree(directory, ignore_errors=True)
+            discard_tree(directory)
 
 
 def _age(path: Path) -> float:
@@ -122,9 +133,7 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _is_suspicious(row: Container, now: int) -> bool:
-    if row.status in states.TRANSIENT:
-        return not claims.is_alive(row.claim)
+def _is_overdue(row: Container, now: int) -> bool:
     if row.status == Status.RESTARTING:
         return row.restart_at < now
-    return ends.looks_ended(row)
+    return not claims.is_alive(row.claim)

@@ -8,53 +8,34 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from controlpanel.monitor import policy
-from controlpanel.objects import events, times
-from controlpanel.objects.models import Container, Endpoint, Exec
+from controlpanel.objects import events
+from controlpanel.objects.models import Container, Exec
 from controlpanel.objects.states import Status
-from controlpanel.objects.times import NANO
 from controlpanel.operations import networks
 from controlpanel.operations.containers import mounting
-from engine.containers import runtime, wire
-from engine.containers.runtime import Exit
-from engine.errors import MuelleError
-from engine.kernel.processes import start_time
+from engine import rfc3339
+from engine.containers import container as engine_container
+from engine.containers import restart
+from engine.containers.runtime import KILLED, Exit
 from engine.networks.endpoint import EndpointPlan
-
-KILLED = 137  # a shim that died took its container along (PDEATHSIG) and could not write how it ended
+from engine.rfc3339 import NANO
 
 ALIVE = (Status.RUNNING, Status.PAUSED)
 
 
-def find(container: Container) -> Exit | None:
-    """How the container's run ended; None while it goes on."""
-    layout = settings.MUELLE_LAYOUT
-    known = runtime.exit_of(layout, container.id)
-    if known or _process_lives(container) or _shim_answers(container):
-        return known
-    # The shim stops listening before it writes its record, and may have finished that since the first look.
-    runtime.await_last_word(layout, container.id)
-    return runtime.exit_of(layout, container.id) or Exit(KILLED, times.now(), False, False)
-
-
-def looks_ended(container: Container) -> bool:
-    """A quick look at the disk and at /proc, without asking the shim."""
-    layout = settings.MUELLE_LAYOUT
-    return runtime.exit_of(layout, container.id) is not None or not _process_lives(container)
-
-
-def settle(container: Container, end: Exit, sweep_later: Callable[[EndpointPlan], None]) -> bool:
+def settle(container: Container, end: Exit, remove_later: Callable[[EndpointPlan], None]) -> bool:
     """Tear the run down and move the row to ``exited`` or ``restarting``; false when somebody else moved it.
 
     Teardown comes first: a row that says exited may be started again, and must find a clean place.
     """
-    seats = list(container.endpoints.select_related("network"))
-    runtime.release(settings.MUELLE_LAYOUT, container.id)
-    for seat in seats:
-        plan = networks.plan_of(seat)
-        networks.release(seat)
-        sweep_later(plan)
-    pause = policy.delay(run_of(container, end))
+    rows = networks.endpoints_of(container)
+    plans = networks.plans_of(container, rows)
+    engine_container.tear_down(settings.MUELLE_LAYOUT, container.id, plans)
+    disconnected = networks.events_of(container, rows, "disconnect")
+    networks.free(rows)
+    for plan in plans:
+        remove_later(plan)
+    pause = restart.delay(run_of(container, end))
     fields = {
         "pid": 0,
         "exit_code": end.exit_code,
@@ -71,15 +52,15 @@ def settle(container: Container, end: Exit, sweep_later: Callable[[EndpointPlan]
         return False
     if not container.auto_remove:
         Exec.objects.filter(container=container, running=True).update(running=False, exit_code=KILLED)
-    events.publish_all(_events(container, seats, end))
+    events.publish_all(_events(container, disconnected, end))
     return True
 
 
-def run_of(container: Container, end: Exit) -> policy.Run:
-    wanted = container.host_config.get("RestartPolicy") or {}
-    return policy.Run(
-        policy=container.restart_policy,
-        maximum=wanted.get("MaximumRetryCount") or 0,
+def run_of(container: Container, end: Exit) -> restart.Run:
+    policy = container.host_config["RestartPolicy"]
+    return restart.Run(
+        policy=policy["Name"],
+        maximum=policy["MaximumRetryCount"],
         exit_code=end.exit_code,
         duration=_duration(container, end.finished_at),
         restarts=container.restart_count,
@@ -89,31 +70,16 @@ def run_of(container: Container, end: Exit) -> policy.Run:
     )
 
 
-def _process_lives(container: Container) -> bool:
-    state = runtime.state(settings.MUELLE_LAYOUT, container.id)
-    return state is not None and start_time(state.pid) == state.start_time
-
-
-def _shim_answers(container: Container) -> bool:
-    """A shim whose container has ended may still be writing the log and the record; it will send a notice."""
-    try:
-        wire.call(settings.MUELLE_LAYOUT.shim_socket(container.id), {"op": "state"}, timeout=2)
-    except MuelleError:
-        return False
-    return True
-
-
-def _events(container: Container, seats: list[Endpoint], end: Exit) -> list[events.Event]:
+def _events(container: Container, disconnected: list[events.Event], end: Exit) -> list[events.Event]:
     """Docker's order: the kill at the end of a stop's patience, the networks, the volumes, then ``die``.
 
-    An ``oom`` is told at the end, since the kernel's counter is read then; Docker tells it when it happens.
+    An ``oom`` is told by the shim's notice when it happens, and here when nobody heard that or the end came with it.
     """
-    happened = [events.of_container(container, "oom")] if end.oom_killed else []
+    untold = end.oom_killed and not end.oom_told
+    happened = [events.of_container(container, "oom")] if untold else []
     if end.exit_code == KILLED and _ran_out_of_patience(container):
         happened.append(events.of_container(container, "kill", signal=int(signal.SIGKILL)))
-    for seat in seats:
-        attributes = {"container": container.id, "name": seat.network.name, "type": seat.network.driver}
-        happened.append(events.event("network", "disconnect", seat.network_id, attributes))
+    happened += disconnected
     happened += mounting.events_of(container, "unmount")
     seconds = _duration(container, end.finished_at) // NANO
     happened.append(events.of_container(container, "die", exitCode=end.exit_code, execDuration=seconds))
@@ -128,6 +94,6 @@ def _ran_out_of_patience(container: Container) -> bool:
 
 def _duration(container: Container, finished_at: str) -> int:
     """Nanoseconds of the run; 0 when a clock was set back."""
-    if container.started_at == times.ZERO:
+    if container.started_at == rfc3339.ZERO:
         return 0
-    return max(0, times.parse(finished_at) - times.parse(container.started_at))
+    return max(0, rfc3339.parse(finished_at) - rfc3339.parse(container.started_at))

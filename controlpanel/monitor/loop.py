@@ -7,6 +7,7 @@ import heapq
 import itertools
 import logging
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -22,12 +23,15 @@ from django.db import close_old_connections
 
 from controlpanel.monitor import boot, notices
 from controlpanel.monitor.reconciler import Reconciler
+from controlpanel.monitor.shims import Shims
 from controlpanel.objects import events
 from controlpanel.operations.images import library
-from controlpanel.operations.notices import EXITED, STARTED
+from controlpanel.operations.notices import EXITED, LOOK, OOM, STARTED
 
 THREADS = 4
-RESYNC_SECONDS = 2.0
+OVERDUE_SECONDS = 2.0
+# Notices and the ends of shims tell all there is to know: this finds what both of them lost.
+RESYNC_SECONDS = 30.0
 ANNOUNCE_SECONDS = 0.1
 # A client asks how its exec ended as soon as it has, and its shim tells. The record can wait until that is answered.
 RECORD_SECONDS = 0.03
@@ -53,24 +57,28 @@ class Monitor:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_writer.setblocking(False)
         self._notices = _bind()
+        self._selector = selectors.DefaultSelector()
+        self._shims = Shims(self._selector)
         self.reconciler = Reconciler(self.later)
 
     def run(self) -> None:
         """Bring the database up to date, then serve notices and timers."""
         with contextlib.ExitStack() as stack:
             stack.callback(self._close)
-            selector = stack.enter_context(selectors.DefaultSelector())
-            selector.register(self._notices, selectors.EVENT_READ)
-            selector.register(self._wake_reader, selectors.EVENT_READ)
+            self._selector.register(self._notices, selectors.EVENT_READ)
+            self._selector.register(self._wake_reader, selectors.EVENT_READ)
             self._boot()
+            self.later(OVERDUE_SECONDS, self._pursue)
             self.later(RESYNC_SECONDS, self._resync)
             self.later(TIDY_SECONDS, self._tidy)
             while not self._stopped:
-                for key, _ in selector.select(self._run_timers()):
+                for key, _ in self._selector.select(self._run_timers()):
                     if key.fileobj is self._notices:
                         self._read_notices()
-                    else:
+                    elif key.fileobj is self._wake_reader:
                         self._wake_reader.recv(4096)
+                    elif ended := self._shims.ended(key):
+                        self.look(ended)
 
     def stop(self, *_: object) -> None:
         self._stopped = True
@@ -103,6 +111,7 @@ class Monitor:
     def _boot(self) -> None:
         rebooted = boot.first_since_reboot()
         for container_id in boot.unsettled():
+            self._shims.watch(container_id)
             self.look(container_id)
         self._submit(boot.restore_network)
         for container_id in boot.left_to_remove():
@@ -114,13 +123,20 @@ class Monitor:
             for container in boot.due_after_reboot():
                 self._submit(lambda row=container: self.reconciler.start(row, row.status))  # type: ignore[misc]
 
+    def _pursue(self) -> None:
+        """What dead workers and lost timers left; and events that waited for the broker."""
+        try:
+            for container_id in boot.overdue():
+                self.look(container_id)
+            events.flush()
+        finally:  # a database that does not answer once must not end all rounds
+            self.later(OVERDUE_SECONDS, self._pursue)
+
     def _resync(self) -> None:
-        """What notices would tell if none were ever lost; and events that waited for the broker."""
         try:
             for container_id in boot.suspicious():
                 self.look(container_id)
-            events.flush()
-        finally:  # a database that does not answer once must not end all resyncs
+        finally:
             self.later(RESYNC_SECONDS, self._resync)
 
     def _tidy(self) -> None:
@@ -144,8 +160,12 @@ class Monitor:
                 continue
             if notice.get("notice") == STARTED:
                 self._announced.add(container_id)
+            if notice.get("notice") in {STARTED, LOOK}:
+                self._shims.watch(container_id)
             if notices.concerns_end(notice):
                 self._look_in_order(container_id, notice)
+            elif notice.get("notice") == OOM:
+                self._submit(lambda each=notice: notices.record(each))  # type: ignore[misc]
             elif notice.get("notice") != STARTED:
                 self.later(RECORD_SECONDS, lambda each=notice: notices.record(each))  # type: ignore[misc]
 
@@ -178,6 +198,8 @@ class Monitor:
 
     def _close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._shims.close()
+        self._selector.close()
         self._notices.close()
         self._wake_reader.close()
         self._wake_writer.close()
@@ -206,6 +228,8 @@ def _bind() -> socket.socket:
 
 def main() -> None:
     """Run until a signal says stop."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # one for each container that runs
     monitor = Monitor()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, monitor.stop)

@@ -1,4 +1,4 @@
-"""Notices that change no container's state: exec sessions and detached clients."""
+"""Notices that change no container's state: exec sessions, detached clients, kills for want of memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.conf import settings
 
 from controlpanel.objects import events
 from controlpanel.objects.models import Container, Exec
-from controlpanel.operations.notices import EXITED, LOOK, STARTED
+from controlpanel.operations.notices import EXITED, LOOK, OOM, STARTED
 from engine.containers import runtime
 
 # What makes the monitor look at a container; a start alone does not, see ``concerns_end``.
@@ -35,6 +35,8 @@ def record(notice: dict[str, Any]) -> None:
         code = int(notice.get("exit_code") or 0)
         Exec.objects.filter(pk=session, container=container).update(running=False, exit_code=code, pid=0)
         happened = events.of_container(container, "exec_die", execID=session, exitCode=code)
+    elif kind == OOM:
+        happened = events.of_container(container, "oom")
     elif kind == "detached" and session:
         happened = events.of_container(container, "exec_detach", execID=session)
     elif kind == "detached":

@@ -6,16 +6,20 @@ import logging
 import time
 from collections.abc import Callable
 
+from django.conf import settings
+
 from controlpanel.monitor import ends, repair, waiters
 from controlpanel.objects import states
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
-from controlpanel.operations import claims, networks
+from controlpanel.operations import claims
 from controlpanel.operations.containers import remove, start
-from engine.errors import MuelleError, Unavailable
+from engine.containers import runtime
+from engine.errors import MuelleError, SystemFailure, Unavailable
+from engine.networks import endpoint
 from engine.networks.endpoint import EndpointPlan
 
-SWEEP_SECONDS = 2.0
+INTERFACE_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
@@ -72,15 +76,15 @@ class Reconciler:
 
     def _look_at_running(self, container: Container) -> bool:
         """True when the container has ended and this call has torn its run down."""
-        end = ends.find(container)
+        end = runtime.find_end(settings.MUELLE_LAYOUT, container.id)
         if end is None:
-            waiters.deliver_stops(container)
+            waiters.pursue(container)
             return False
-        return ends.settle(container, end, self._sweep_later)
+        return ends.settle(container, end, self._remove_interface_later)
 
-    def _sweep_later(self, plan: EndpointPlan) -> None:
-        """The kernel takes the interface away with its namespace, in its own time; to delete it now means to wait."""
-        self._later(SWEEP_SECONDS, lambda: networks.sweep(plan))
+    def _remove_interface_later(self, plan: EndpointPlan) -> None:
+        """It goes with its namespace, unless another container shares that, in the kernel's time; now means to wait."""
+        self._later(INTERFACE_SECONDS, lambda: _remove_interface(plan))
 
     def _plan_restart(self, container: Container) -> None:
         if waiters.call_off(container):
@@ -92,10 +96,15 @@ class Reconciler:
         """Answer those who waited for the end, and remove what was to be removed with it."""
         if container.status != Status.RESTARTING:
             waiters.serve(container)
-            if _goes_by_itself(container) and container.move(
-                (Status.CREATED, Status.EXITED), Status.REMOVING, claim=claims.mine()
-            ):
-                remove.purge(container, with_volumes=True, torn_down=torn_down)
+            if _goes_by_itself(container) and remove.take(container, (Status.CREATED, Status.EXITED), volumes=True):
+                remove.purge(container, torn_down=torn_down)
+
+
+def _remove_interface(plan: EndpointPlan) -> None:
+    try:
+        endpoint.remove_interface(settings.MUELLE_LAYOUT, plan)
+    except SystemFailure as error:
+        logger.warning("interface %s stays: %s", plan.host_interface, error)
 
 
 def _goes_by_itself(container: Container) -> bool:

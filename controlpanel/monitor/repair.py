@@ -13,9 +13,10 @@ from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks
 from controlpanel.operations.containers import remove
 from controlpanel.rpc import outcomes
+from engine.containers import container as engine_container
 from engine.containers import runtime
-from engine.errors import Unavailable
-from engine.kernel.processes import start_time
+from engine.errors import MuelleError, Unavailable
+from engine.networks import endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -29,31 +30,38 @@ def repair(container: Container) -> None:
         outcomes.deliver(call_id, _finish_start(container))
     elif container.status == Status.REMOVING:
         logger.warning("finishing the removal of %s", container)
-        container.claim = claims.mine()
+        container.claim = claims.mine(call_id)
         Container.objects.filter(pk=container.pk, status=Status.REMOVING).update(claim=container.claim)
-        remove.purge(container, with_volumes=container.auto_remove)
-        outcomes.deliver(call_id, outcomes.of_value({"changed": True}))
+        outcomes.deliver(call_id, _finish_removal(container))
+
+
+def _finish_removal(container: Container) -> outcomes.Answer:
+    try:
+        remove.purge(container)
+    except MuelleError as error:
+        logger.warning("%s", error)
+        return outcomes.of_error(error)
+    return outcomes.of_value({"changed": True})
 
 
 def _finish_start(container: Container) -> outcomes.Answer:
     """The container runs, or ran: then its row catches up. Otherwise the start is undone."""
     layout = settings.MUELLE_LAYOUT
-    state = runtime.state(layout, container.id)
-    began = state is not None and (
-        runtime.exit_of(layout, container.id) is not None or start_time(state.pid) == state.start_time
-    )
-    if state is not None and began:
+    state = runtime.has_begun(layout, container.id)
+    if state is not None:
         logger.warning("the start of %s was left unfinished: it runs", container)
+        networks.find_ports(container)
         fields = {"pid": state.pid, "started_at": state.started_at, "has_been_started": True, "error": ""}
         if container.move((Status.STARTING,), Status.RUNNING, **fields):
             events.publish_all([events.of_container(container, "start")])
         return outcomes.of_value({"changed": True})
     logger.warning("the start of %s was left unfinished: undone", container)
-    runtime.release(layout, container.id)
-    for seat in container.endpoints.all():
-        plan = networks.plan_of(seat)
-        networks.release(seat)
-        networks.sweep(plan)
+    rows = networks.endpoints_of(container)
+    plans = networks.plans_of(container, rows)
+    engine_container.tear_down(layout, container.id, plans)
+    for plan in plans:
+        endpoint.remove_interface(layout, plan)
+    networks.free(rows)
     # A policy's start goes back to its queue; what was asked for by hand has a caller, who is told.
     rest = Status(container.previous_status) if container.previous_status in states.STARTABLE else Status.EXITED
     error = Unavailable("the worker that started the container died")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 
 from django.conf import settings
 
-from controlpanel.objects import events
+from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
 from controlpanel.objects.states import Status
-from controlpanel.operations import claims
+from controlpanel.operations import claims, notices
 from controlpanel.operations.containers import remove, start, stop
 from controlpanel.rpc import outcomes
 from engine.containers import runtime
-from engine.errors import Conflict, MuelleError, NotFound, Unavailable
+from engine.errors import Conflict, MuelleError, Unavailable
 
 Purpose = Waiter.Purpose
 CHANGED = {"changed": True}
@@ -22,58 +23,56 @@ CHANGED = {"changed": True}
 logger = logging.getLogger(__name__)
 
 
-def deliver_stops(container: Container) -> None:
-    """Pass on a stop that found no shim, because the container was between two runs when it was asked."""
-    for waiter in container.waiters.filter(arguments__undelivered=True):
-        number = waiter.arguments.get("signal", signal.SIGKILL)
-        try:
-            runtime.stop(settings.MUELLE_LAYOUT, container.id, number, waiter.arguments.get("timeout"))
-        except Unavailable:
-            return  # its shim is going or gone: the end is about to be found
-        Waiter.objects.filter(pk=waiter.pk).update(arguments={**waiter.arguments, "undelivered": False})
+def pursue(container: Container) -> None:
+    """See that what was asked of a container that runs does reach the run that goes on now.
+
+    A stop may have found no shim, because the container was between two runs; and somebody may have started it again
+    between its end and its removal.
+    """
+    layout = settings.MUELLE_LAYOUT
+    with contextlib.suppress(Unavailable):  # its shim is going or gone: the end is about to be found
+        for waiter in container.waiters.filter(arguments__undelivered=True):
+            number = waiter.arguments.get("signal", signal.SIGKILL)
+            runtime.stop(layout, container.id, number, waiter.arguments.get("timeout"))
+            Waiter.objects.filter(pk=waiter.pk).update(arguments={**waiter.arguments, "undelivered": False})
+        if container.waiters.filter(purpose=Purpose.REMOVE).exists():
+            runtime.signal_container(layout, container.id, signal.SIGKILL)
 
 
 def serve(container: Container) -> None:
     """Answer everyone, now that the container is down. Who removes by force is served before who restarts."""
     waiting = list(container.waiters.order_by("pk"))
-    if not waiting:
-        return
-    for purpose, carry_out in (
-        (Purpose.KILL, None),
-        (Purpose.STOP, _note_stop),
-        (Purpose.REMOVE, _remove),
-        (Purpose.RESTART, _restart),
-    ):
-        group = [waiter for waiter in waiting if waiter.purpose == purpose]
-        if group:
-            _finish(container, group, carry_out(container, group) if carry_out else outcomes.of_value(CHANGED))
+    groups = {purpose: [each for each in waiting if each.purpose == purpose] for purpose in Purpose}
+    _finish(groups[Purpose.KILL], outcomes.of_value(CHANGED))
+    if groups[Purpose.STOP]:
+        events.publish_all([events.of_container(container, "stop")])
+        _finish(groups[Purpose.STOP], outcomes.of_value(CHANGED))
+    if groups[Purpose.REMOVE]:
+        _remove(container, groups[Purpose.REMOVE])
+    elif groups[Purpose.RESTART]:
+        _finish(groups[Purpose.RESTART], _restart(container))
 
 
-def _finish(container: Container, group: list[Waiter], answer: outcomes.Answer) -> None:
+def _finish(group: list[Waiter], answer: outcomes.Answer) -> None:
     """The work is done: forget the rows, then tell the callers."""
     Waiter.objects.filter(pk__in=[waiter.pk for waiter in group]).delete()
     for waiter in group:
         outcomes.deliver(waiter.call_id, answer)
 
 
-def _note_stop(container: Container, group: list[Waiter]) -> outcomes.Answer:
-    events.publish_all([events.of_container(container, "stop")])
-    return outcomes.of_value(CHANGED)
-
-
-def _remove(container: Container, group: list[Waiter]) -> outcomes.Answer:
-    with_volumes = any(waiter.arguments.get("volumes") for waiter in group)
+def _remove(container: Container, group: list[Waiter]) -> None:
+    """The removal answers all who wait. They go on waiting when somebody has started the container meanwhile."""
+    volumes = any(waiter.arguments.get("volumes") for waiter in group)
     try:
-        if container.move((Status.EXITED,), Status.REMOVING, claim=claims.mine()):
-            remove.purge(container, with_volumes=with_volumes)
+        if remove.take(container, tuple(states.REMOVABLE), volumes=volumes or container.auto_remove):
+            remove.purge(container)
+        else:
+            notices.nudge(container.id)
     except MuelleError as error:
-        return outcomes.of_error(error)
-    return outcomes.of_value(CHANGED)
+        _finish(group, outcomes.of_error(error))
 
 
-def _restart(container: Container, group: list[Waiter]) -> outcomes.Answer:
-    if container.pk is None:
-        return outcomes.of_error(NotFound(f"No such container: {group[0].container_id}"))
+def _restart(container: Container) -> outcomes.Answer:
     events.publish_all([events.of_container(container, "stop")])
     try:
         if not container.move((Status.EXITED,), Status.STARTING, claim=claims.mine(), **start.BY_HAND):

@@ -19,8 +19,10 @@ class ObjectsConfig(AppConfig):
 
 
 def seed(**_: Any) -> None:
-    """This node's row and its three predefined networks exist from the first migration on."""
-    from controlpanel.objects.models import Network, Node
+    """This node's row, the project that owns by default, and three networks exist from the first migration on."""
+    from controlpanel.objects.models import Network, Node, Project
+    from controlpanel.objects.models.projects import DEFAULT
 
+    Project.objects.get_or_create(slug=DEFAULT)
     Node.objects.get_or_create(name=settings.MUELLE_NODE)
     Network.objects.seed(settings.MUELLE_NODE, settings.MUELLE_LAYOUT.bridge)

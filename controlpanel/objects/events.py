@@ -17,7 +17,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from controlpanel import broker
-from controlpanel.objects.times import NANO
+from engine.rfc3339 import NANO
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 
 MAX_STREAM = 4096
 MAX_BACKLOG = 1024
-FIELD = "event"
+FIELD, OWNER = "event", "project"
 
 logger = logging.getLogger(__name__)
 
 
 class Event(NamedTuple):
-    """One Docker event before it is sent. ``attributes`` are texts; ``nanoseconds`` since 1970."""
+    """One Docker event before it is sent. ``attributes`` are texts; ``nanoseconds`` since 1970.
+
+    ``project`` owns the object, which may be gone when somebody asks; empty for what belongs to none.
+    """
 
     kind: str
     action: str
     actor_id: str
     attributes: dict[str, str]
     nanoseconds: int
+    project: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Docker's object; ``status``, ``id`` and ``from`` are the old form of container and image events."""
@@ -58,26 +62,21 @@ class Event(NamedTuple):
 
 
 def stream_key(node: str | None = None) -> str:
-    """The stream's key; each entry has one field, FIELD, that holds the JSON object."""
+    """The stream's key; each entry has the JSON object in FIELD and the slug of its project in OWNER."""
     return f"muelle:{node or settings.MUELLE_NODE}:events"
 
 
-def event(kind: str, action: str, actor_id: str, attributes: dict[str, Any] | None = None) -> Event:
+def event(kind: str, action: str, actor_id: str, attributes: dict[str, Any] | None = None, project: str = "") -> Event:
     """An event of this moment; values are turned into text as Docker has them."""
     texts = {name: str(value) for name, value in (attributes or {}).items()}
-    return Event(kind, action, actor_id, texts, time.time_ns())
+    return Event(kind, action, actor_id, texts, time.time_ns(), project)
 
 
 def of_container(container: Container, action: str, **attributes: Any) -> Event:
     """A container event: labels, image and name go with every one."""
-    labels: dict[str, str] = container.config.get("Labels") or {}
+    labels = container.config["Labels"]
     named = {**labels, "image": container.image_name, "name": container.name, **attributes}
-    return event("container", action, container.id, named)
-
-
-def publish(kind: str, action: str, actor_id: str, attributes: dict[str, Any] | None = None) -> None:
-    """Append one event. Never raises because of the broker."""
-    publish_all([event(kind, action, actor_id, attributes)])
+    return event("container", action, container.id, named, container.project_id)
 
 
 def publish_all(events: list[Event]) -> None:
@@ -116,7 +115,9 @@ class Publisher:
         key = stream_key()
         with self._client.pipeline(transaction=False) as pipeline:
             for each in events:
-                pipeline.xadd(key, {FIELD: orjson.dumps(each.to_json())}, maxlen=MAX_STREAM, approximate=True)
+                pipeline.xadd(
+                    key, {FIELD: orjson.dumps(each.to_json()), OWNER: each.project}, maxlen=MAX_STREAM, approximate=True
+                )
             pipeline.execute()
 
 

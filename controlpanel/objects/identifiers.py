@@ -1,11 +1,33 @@
-"""What all look-ups by ID prefix share."""
+"""How objects are named by whoever asks: a whole ID, a name, or the beginning of an ID.
+
+Names are unique per node and project, and a look-up sees only the rows that its caller may see. Of several rows with
+the name, the one of the caller's own project (``home``) is meant; without such a one the name is ambiguous.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 HEXADECIMAL = re.compile(r"[0-9a-f]{1,64}")
 NUL = "\0"  # in no name and no ID; PostgreSQL refuses to be asked for a text that holds it
+ID_LENGTH = 64
+# One of each kind of match and one more tell whether a reference is ambiguous.
+ENOUGH = 8
+
+
+class Owned(Protocol):
+    name: str
+    project_id: str
+
+
+class Identified(Owned, Protocol):
+    id: str
+
+
+AnyOwned = TypeVar("AnyOwned", bound=Owned)
+AnyIdentified = TypeVar("AnyIdentified", bound=Identified)
 
 
 def is_id_prefix(text: str) -> bool:
@@ -13,6 +35,23 @@ def is_id_prefix(text: str) -> bool:
     return HEXADECIMAL.fullmatch(text) is not None
 
 
+def is_whole_id(text: str) -> bool:
+    return len(text) == ID_LENGTH and is_id_prefix(text)
+
+
 def upper_bound(prefix: str) -> str:
     """The first text above every ID with this prefix: ``LIKE`` is no use to SQLite's indices, a range is."""
     return prefix + "g"
+
+
+def at_home(rows: Iterable[AnyOwned], home: str) -> Sequence[AnyOwned]:
+    """Of rows that share a name, the one of the project ``home``; all of them when none is there."""
+    found = list(rows)
+    return [row for row in found if row.project_id == home] or found
+
+
+def meant(rows: Iterable[AnyIdentified], reference: str, name: str, home: str) -> Sequence[AnyIdentified]:
+    """What a reference means among rows whose name or beginning of the ID it is: one row, or several, or none."""
+    found = list(rows)
+    whole = [row for row in found if row.id == reference]
+    return whole or at_home((row for row in found if row.name == name), home) or found

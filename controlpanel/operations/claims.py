@@ -22,9 +22,9 @@ RETRY_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
-def mine() -> str:
-    """This process's claim, for the call that it works on."""
-    return str(Claim(os.getpid(), _started(os.getpid()), worker.call_id()))
+def mine(call_id: str | None = None) -> str:
+    """This process's claim, for the call that it works on; ``call_id`` names one that somebody else left."""
+    return str(Claim(os.getpid(), _started(os.getpid()), worker.call_id() if call_id is None else call_id))
 
 
 def is_alive(text: str) -> bool:

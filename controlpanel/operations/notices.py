@@ -9,7 +9,7 @@ import socket
 from django.conf import settings
 
 LOOK, STARTED = "look", "started"  # from workers
-EXITED = "exited"  # from shims
+EXITED, OOM = "exited", "oom"  # from shims
 
 
 def nudge(container_id: str, notice: str = LOOK) -> None:

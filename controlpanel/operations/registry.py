@@ -5,6 +5,7 @@ from controlpanel.operations.containers import archive, create, pause, prune, si
 from controlpanel.operations.containers import remove as container_removal
 from controlpanel.operations.images import archives, tag
 from controlpanel.operations.images import remove as image_removal
+from controlpanel.operations.images import sizes as image_sizes
 from controlpanel.rpc import orphans
 
 MODULES = (
@@ -13,6 +14,7 @@ MODULES = (
     container_removal,
     create,
     image_removal,
+    image_sizes,
     orphans,
     pause,
     prune,

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from controlpanel.operations.images import library
-from controlpanel.rpc.worker import operation
+from controlpanel.contracts import system
 from engine.networks import firewall
 
 
-@operation("system.ping")
+@system.ping.implement
 def ping() -> bool:
-    """A worker is there and answers."""
     return True
 
 
-@operation("system.warnings")
+@system.warnings.implement
 def warnings() -> list[str]:
-    """What on this host keeps containers from working as they should, for ``docker info``."""
     return firewall.warnings(settings.MUELLE_LAYOUT)
-
-
-@operation("system.df_sizes")
-def df_sizes() -> dict[str, int]:
-    """Bytes of each unpacked layer by its chain id; layers that images share count once."""
-    return library.store().layer_sizes()

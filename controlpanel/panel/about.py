@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from django.conf import settings
 
-from controlpanel.objects.models import Image
+from controlpanel.access.scope import Scope
 from controlpanel.panel import listing
 
 
@@ -45,7 +45,7 @@ def identity() -> Identity:
     return {"version": product_version(), "node": settings.MUELLE_NODE}
 
 
-def about() -> About:
+def about(scope: Scope) -> About:
     system = os.uname()
     layout = settings.MUELLE_LAYOUT
     return {
@@ -57,6 +57,6 @@ def about() -> About:
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "home": str(layout.home),
         "socket": str(layout.docker_socket),
-        "containers": listing.counts(settings.MUELLE_NODE),
-        "images": Image.objects.filter(node_id=settings.MUELLE_NODE).count(),
+        "containers": listing.counts(scope),
+        "images": scope.images().count(),
     }

@@ -13,10 +13,9 @@ from contextlib import suppress
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 
-from controlpanel.access import policy
 from controlpanel.access.policy import Principal
+from controlpanel.access.scope import Scope
 from controlpanel.access.sockets import ScopeIdentity, require_same_origin
 from controlpanel.objects import outage
 from controlpanel.panel import about
@@ -47,7 +46,6 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
     """One page. Each open channel is a task; ``receive`` only dispatches and never waits for a topic."""
 
     async def connect(self) -> None:
-        self.node: str = settings.MUELLE_NODE
         self._identity = ScopeIdentity(self.scope)
         self._topics: dict[int, Topic] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -55,7 +53,7 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
         self._read_at = 0.0
         try:
             require_same_origin(self.scope)
-            principal = await self._authorize("containers.view")
+            principal = (await self.require("containers.view")).principal
         except (MuelleError, *outage.ERRORS):  # a page dials again until it is let in
             await self.close()
             return
@@ -155,15 +153,15 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
                 await self.close(CLOSE_SIGNED_OUT)
                 return
 
-    async def require(self, action: str) -> None:
-        await self._authorize(action)
-
-    async def _authorize(self, action: str) -> Principal:
+    async def require(self, action: str) -> Scope:
         if self._principal is None or time.monotonic() - self._read_at > REFRESH:
             await self._read_principal()
-        policy.authorize(self._principal, action)
-        assert self._principal is not None
-        return self._principal
+        scope = Scope.of(self._principal)
+        scope.require(action)
+        return scope
+
+    def sees(self, project: str) -> bool:
+        return self._principal is not None and Scope.of(self._principal).sees(project)
 
     async def _read_principal(self) -> None:
         """While the database is away nobody can take a right away, and what does not need it goes on."""

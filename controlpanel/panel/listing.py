@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
-from controlpanel.objects.models import Container, Image
-from controlpanel.objects.times import ZERO
+import orjson
+from django.db.models import F, QuerySet, TextField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
+
+from controlpanel.access.scope import Scope
+from controlpanel.objects.models import Endpoint, Image
+from controlpanel.objects.states import Status
+from engine.containers.config import complete_config
+from engine.containers.config.image import command
+from engine.containers.config.objects import Config
 from engine.images import references
+from engine.rfc3339 import ZERO
 
 
 class Port(TypedDict):
@@ -55,35 +65,96 @@ class ImageRow(TypedDict):
     containers: list[str]
 
 
-def containers(node: str, ids: Iterable[str] | None = None) -> list[ContainerRow]:
-    """The node's containers, newest first; only ``ids`` when given. Two queries."""
-    rows = Container.objects.filter(node_id=node).prefetch_related("endpoints").order_by("-created_at")
-    return [_container(row) for row in (rows if ids is None else rows.filter(pk__in=list(ids)))]
+# JSON is fetched as text for orjson, and of the long HostConfig only what is shown.
+COLUMNS = (
+    "id", "name", "image_name", "image_id", "status", "previous_status", "exit_code", "error", "oom_killed",
+    "created_at", "started_at", "finished_at", "restart_count",
+)  # fmt: skip
+EXPRESSIONS = {
+    "config_text": Cast("config", TextField()),
+    "restart_policy_name": KT("host_config__RestartPolicy__Name"),
+    "removed_at_its_end": F("host_config__AutoRemove"),
+    "memory": F("host_config__Memory"),
+}
 
 
-def images(node: str) -> list[ImageRow]:
-    """The node's images, newest first. Three queries."""
+class Row(NamedTuple):
+    """The columns of a container that the list needs, in the order of the query."""
+
+    id: str
+    name: str
+    image_name: str
+    image_id: str
+    status: str
+    previous_status: str
+    exit_code: int
+    error: str
+    oom_killed: bool
+    created_at: str
+    started_at: str
+    finished_at: str
+    restart_count: int
+    config: Config
+    restart_policy: str
+    auto_remove: bool
+    memory: int
+
+
+class Address(NamedTuple):
+    """What a network knows of a container."""
+
+    ip: str
+    ports: list[dict[str, Any]]
+
+
+def containers(scope: Scope, ids: Iterable[str] | None = None) -> list[ContainerRow]:
+    """The containers in reach, newest first; only ``ids`` when given. Two queries."""
+    rows, endpoints = scope.containers(), scope.endpoints()
+    if ids is not None:
+        chosen = list(ids)
+        rows, endpoints = rows.filter(pk__in=chosen), endpoints.filter(container_id__in=chosen)
+    addresses = _addresses(endpoints)
+    found = rows.order_by("-created_at").annotate(**EXPRESSIONS).values_list(*COLUMNS, *EXPRESSIONS)
+    return [_container(_row(values), addresses.get(values[0], [])) for values in found]
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    config, policy, auto_remove, memory = values[len(COLUMNS) :]
+    own = complete_config(orjson.loads(config))
+    return Row._make((*values[: len(COLUMNS)], own, policy or "no", bool(auto_remove), memory or 0))
+
+
+def _addresses(endpoints: QuerySet[Endpoint]) -> dict[str, list[Address]]:
+    """By container."""
+    found: dict[str, list[Address]] = {}
+    texts = endpoints.annotate(ports_text=Cast("ports", TextField()))
+    for container_id, ip, ports in texts.values_list("container_id", "ip", "ports_text"):
+        found.setdefault(container_id, []).append(Address(ip, orjson.loads(ports)))
+    return found
+
+
+def images(scope: Scope) -> list[ImageRow]:
+    """The images in reach, newest first. Three queries."""
     users: dict[str, list[str]] = {}
-    for name, image_id in Container.objects.filter(node_id=node).values_list("name", "image_id"):
+    for name, image_id in scope.containers().values_list("name", "image_id"):
         users.setdefault(image_id, []).append(name)
-    rows = Image.objects.filter(node_id=node).prefetch_related("references").order_by("-created")
+    rows = scope.images().prefetch_related("references").order_by("-created")
     return [_image(row, sorted(users.get(row.image_id, []))) for row in rows]
 
 
-def counts(node: str) -> dict[str, int]:
+def counts(scope: Scope) -> dict[str, int]:
     """How many containers are in each state."""
-    return dict(Counter(Container.objects.filter(node_id=node).values_list("status", flat=True)))
+    return dict(Counter(scope.containers().values_list("status", flat=True)))
 
 
-def _container(row: Container) -> ContainerRow:
-    endpoints = list(row.endpoints.all())
+def _container(row: Row, addresses: list[Address]) -> ContainerRow:
     return {
         "id": row.id,
         "name": row.name,
         "image": row.image_name,
         "image_id": row.image_id,
-        "command": " ".join([*(row.config.get("Entrypoint") or []), *(row.config.get("Cmd") or [])]),
-        "status": row.docker_status,
+        "command": " ".join(command(row.config)),
+        "status": row.previous_status if row.status == Status.STARTING else row.status,
         "exit_code": row.exit_code,
         "error": row.error,
         "oom_killed": row.oom_killed,
@@ -93,14 +164,14 @@ def _container(row: Container) -> ContainerRow:
         "restarts": row.restart_count,
         "restart_policy": row.restart_policy,
         "auto_remove": row.auto_remove,
-        "tty": bool(row.config.get("Tty")),
-        "address": next((endpoint.ip for endpoint in endpoints if endpoint.ip), ""),
-        "ports": _published(endpoints) or _configured(row),
-        "memory_limit": int(row.host_config.get("Memory") or 0),
+        "tty": row.config["Tty"],
+        "address": next((address.ip for address in addresses if address.ip), ""),
+        "ports": _published(addresses) or _configured(row.config),
+        "memory_limit": row.memory,
     }
 
 
-def _published(endpoints: list[Any]) -> list[Port]:
+def _published(addresses: list[Address]) -> list[Port]:
     ports: list[Port] = [
         {
             "host_ip": port["host_ip"],
@@ -108,15 +179,15 @@ def _published(endpoints: list[Any]) -> list[Port]:
             "container_port": int(port["container_port"]),
             "protocol": port["protocol"],
         }
-        for endpoint in endpoints
-        for port in endpoint.ports
+        for address in addresses
+        for port in address.ports
     ]
     return sorted(ports, key=lambda port: (port["container_port"], port["host_port"]))
 
 
-def _configured(row: Container) -> list[Port]:
+def _configured(config: Config) -> list[Port]:
     """What the image or the request exposes, for a container that publishes nothing at this moment."""
-    exposed = sorted((row.config.get("ExposedPorts") or {}).keys())
+    exposed = sorted(config["ExposedPorts"] or {})
     pairs = (name.partition("/") for name in exposed)
     return [
         {"host_ip": "", "host_port": 0, "container_port": int(port), "protocol": protocol or "tcp"}

@@ -1,7 +1,7 @@
 """One reader of all running containers' usage for all pages, with the last minutes of each kept in memory.
 
-A connection per container, as the Engine API offers it, would cost one task per row and page. Here one pass over the
-cgroup files every INTERVAL serves everybody; with no page open it goes on for LINGER, so that a reload finds history.
+A connection per container, as the Engine API offers it, would cost one task per row and page. Here one pass over all
+counters every INTERVAL serves everybody; with no page open it goes on for LINGER, so that a reload finds history.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
 
 from controlpanel.panel.messages import Point
-from controlpanel.panel.usage import Reading, point, reading
+from controlpanel.panel.usage import Reading, point
 
 INTERVAL = 2.0
 HISTORY_POINTS = 300
@@ -23,18 +22,20 @@ LINGER = 600.0
 
 logger = logging.getLogger(__name__)
 
-# All running containers' samples in Docker's form, by container id.
-ReadAll = Callable[[], Awaitable[dict[str, dict[str, Any]]]]
+# All running containers' counters, by container id.
+ReadAll = Callable[[], Awaitable[dict[str, Reading]]]
 
 
 class Sampler:
     """Belongs to one event loop. ``usage`` holds the newest point of each running container."""
 
-    def __init__(self, read_all: ReadAll, interval: float = INTERVAL) -> None:
+    def __init__(self, read_all: ReadAll, rest: Callable[[], None], interval: float = INTERVAL) -> None:
+        """``rest`` is called when nobody has watched for LINGER."""
         self.usage: dict[str, Point] = {}
         self._history: dict[str, deque[Point]] = {}
         self._readings: dict[str, Reading] = {}
         self._read_all = read_all
+        self._rest = rest
         self._interval = interval
         self._listeners = 0
         self._last_wanted = time.monotonic()
@@ -69,6 +70,7 @@ class Sampler:
             first = self._readings and not self.usage
             await asyncio.sleep(self._interval / 4 if first else self._interval)
         self._forget(set())
+        self._rest()
 
     def _wanted(self) -> bool:
         return self._listeners > 0 or time.monotonic() - self._last_wanted < LINGER
@@ -79,9 +81,8 @@ class Sampler:
         except Exception:
             logger.exception("usage could not be read")
             return
-        now = time.time_ns()
         for container_id, sample in samples.items():
-            self._take(container_id, reading(sample, now))
+            self._take(container_id, sample)
         self._forget(set(samples))
 
     def _take(self, container_id: str, new: Reading) -> None:

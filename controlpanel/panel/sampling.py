@@ -1,21 +1,25 @@
-"""The process's one sampler, fed by what the database says is running."""
+"""The process's one sampler, fed by what the database says is running and by a process that reads the counters."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import contextlib
+import sys
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
+import orjson
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
+from controlpanel.access.scope import Scope
 from controlpanel.objects import states
-from controlpanel.objects.models import Container, Endpoint
 from controlpanel.panel.sampler import Sampler
-from engine.containers import stats
-from engine.errors import NotFound
+from controlpanel.panel.usage import Reading
+from engine.errors import SystemFailure
 
-Sample = dict[str, Any]
+PROGRAM = "engine.containers.sampler"
+MAX_ANSWER = 16 * 1024 * 1024
 
 _samplers: WeakKeyDictionary[asyncio.AbstractEventLoop, Sampler] = WeakKeyDictionary()
 
@@ -24,33 +28,60 @@ def sampler() -> Sampler:
     """The sampler of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _samplers:
-        _samplers[loop] = Sampler(read_all)
+        reader = Reader()
+        _samplers[loop] = Sampler(reader.read_all, reader.close)
     return _samplers[loop]
 
 
-async def read_all() -> dict[str, Sample]:
-    """A sample of every running container. The queries go to Django's thread, the files to another."""
-    interfaces = await sync_to_async(_running)()
-    return await asyncio.to_thread(_read, interfaces)
+class Reader:
+    """Asks a process of its own, which is started when it is first needed and again after it failed.
+
+    A pass over a thousand containers would keep the event loop's interpreter busy for longer than a request takes.
+    """
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def read_all(self) -> dict[str, Reading]:
+        """What each running container has used so far. One that has just ended is left out."""
+        interfaces = await sync_to_async(_running)()
+        try:
+            answer = orjson.loads(await self._ask(orjson.dumps({"containers": interfaces})))
+        except BaseException:
+            self.close()  # what it still has to say would be taken for the next answer
+            raise
+        return {name: Reading(answer["at"], *counters) for name, counters in answer["containers"].items()}
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process = None
+
+    async def _ask(self, question: bytes) -> bytes:
+        if self._process is None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", PROGRAM, settings.MUELLE_LAYOUT.cgroup_parent,
+                cwd=settings.CHECKOUT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=MAX_ANSWER,
+            )  # fmt: skip
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(question + b"\n")
+        await stdin.drain()
+        if line := await stdout.readline():
+            return line
+        raise SystemFailure("the reader of the counters has ended")
 
 
-def _running() -> dict[str, dict[str, str]]:
+def _running() -> Mapping[str, Mapping[str, str]]:
     """Interfaces by container: ``{id: {"eth0": "veth1a2b"}}``. Two queries."""
-    alive = Container.objects.filter(node_id=settings.MUELLE_NODE, status__in=states.ALIVE)
+    scope = Scope.of_engine()
+    alive = scope.containers().filter(status__in=states.ALIVE)
     found: dict[str, dict[str, str]] = {container_id: {} for container_id in alive.values_list("pk", flat=True)}
-    rows = Endpoint.objects.filter(container_id__in=found).exclude(host_interface="").order_by("pk")
+    rows = scope.endpoints().filter(container_id__in=found).exclude(host_interface="").order_by("pk")
     for container_id, interface in rows.values_list("container_id", "host_interface"):
         ours = found[container_id]
         ours[f"eth{len(ours)}"] = interface
     return found
-
-
-def _read(interfaces: dict[str, dict[str, str]]) -> dict[str, Sample]:
-    samples: dict[str, Sample] = {}
-    for container_id, names in interfaces.items():
-        try:
-            samples[container_id] = stats.read(f"{settings.MUELLE_LAYOUT.cgroup_parent}/{container_id}", names)
-        except (NotFound, OSError):
-            # It has just ended: its cgroup or its interface went first.
-            continue
-    return samples

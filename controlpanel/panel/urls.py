@@ -8,13 +8,13 @@ from controlpanel.panel import accounts, views
 
 PANEL = [
     path("session", accounts.session),
-    path("password", accounts.password),
-    path("tokens", accounts.tokens),
-    path("tokens/<int:token_id>", accounts.token),
-    path("containers", views.containers),
-    path("containers/<str:reference>/log", views.log),
-    path("images", views.images),
-    path("about", views.about),
+    path("password", accounts.PasswordView.as_view()),
+    path("tokens", accounts.TokensView.as_view()),
+    path("tokens/<int:token_id>", accounts.TokenView.as_view()),
+    path("containers", views.ContainersView.as_view()),
+    path("containers/<str:reference>/log", views.LogView.as_view()),
+    path("images", views.ImagesView.as_view()),
+    path("about", views.AboutView.as_view()),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.page),

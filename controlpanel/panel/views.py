@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-from django.http import HttpResponse, JsonResponse
-from django.views.decorators.http import require_GET, require_safe
+from django.http import HttpResponse
+from django.views.decorators.http import require_safe
+from rest_framework.response import Response
 
 from controlpanel.access import errors
-from controlpanel.access.decorators import anonymous, guarded
-from controlpanel.objects.models import Container
+from controlpanel.access.decorators import anonymous
 from controlpanel.panel import about as this_installation
 from controlpanel.panel import assets, listing, log_file
-from controlpanel.streams.responses import StreamedResponse
+from controlpanel.rest.views import EngineView
+from controlpanel.server.responses import StreamedResponse
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from rest_framework.request import Request
 
 NOT_BUILT = "the page is not built: run ./muelle up, or npm ci && npm run build in frontend/web\n"
 
@@ -40,30 +41,34 @@ def static(request: HttpRequest, name: str) -> HttpResponse:
     return assets.respond(request, asset)
 
 
-@guarded("containers.view")
-@require_GET
-def containers(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"containers": listing.containers(settings.MUELLE_NODE)})
+class ContainersView(EngineView):
+    actions = {"GET": "containers.view"}
+
+    def get(self, request: Request) -> Response:
+        return Response({"containers": listing.containers(self.scope)})
 
 
-@guarded("containers.view")
-@require_GET
-async def log(request: HttpRequest, reference: str) -> StreamedResponse:
-    """The whole log as a text file: ``?timestamps=1`` puts the time before each line."""
-    container = await Container.objects.afind(settings.MUELLE_NODE, reference)
-    body = log_file.lines(container, timestamps=request.GET.get("timestamps") == "1")
-    response = StreamedResponse(body, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{container.name}.log"'
-    return response
+class LogView(EngineView):
+    actions = {"GET": "containers.view"}
+
+    async def get(self, request: Request, reference: str) -> StreamedResponse:
+        """The whole log as a text file: ``?timestamps=1`` puts the time before each line."""
+        container = await self.scope.find_container(reference, self.action)
+        body = log_file.lines(container, timestamps=request.query_params.get("timestamps") == "1")
+        response = StreamedResponse(body, content_type="text/plain; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{container.name}.log"'
+        return response
 
 
-@guarded("images.view")
-@require_GET
-def images(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"images": listing.images(settings.MUELLE_NODE)})
+class ImagesView(EngineView):
+    actions = {"GET": "images.view"}
+
+    def get(self, request: Request) -> Response:
+        return Response({"images": listing.images(self.scope)})
 
 
-@guarded("system.view")
-@require_GET
-def about(request: HttpRequest) -> HttpResponse:
-    return JsonResponse(this_installation.about())
+class AboutView(EngineView):
+    actions = {"GET": "system.view"}
+
+    def get(self, request: Request) -> Response:
+        return Response(this_installation.about(self.scope))

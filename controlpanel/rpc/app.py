@@ -1,4 +1,4 @@
-"""The Celery application: one lifecycle and one transfer queue per node, JSON only.
+"""The Celery application: three queues per node, JSON only.
 
 Nothing is kept that outlives a call: results expire, a message expires with the caller's patience, and a worker takes
 one message at a time and confirms it after the work, so a killed worker's message goes to another.
@@ -17,21 +17,26 @@ from django.conf import settings
 
 from controlpanel import broker
 
-QUEUES = ("lifecycle", "transfer")
+QUEUES = ("lifecycle", "disk", "transfer")
 RESULT_SECONDS = 600
 
 
 def queue_name(kind: str, node: str | None = None) -> str:
-    """``<node>.lifecycle`` or ``<node>.transfer``: a second host is a second worker with names of its own."""
+    """``<node>.lifecycle``, for instance: a second host is a second set of workers with names of its own."""
     return f"{node or settings.MUELLE_NODE}.{kind}"
+
+
+def broker_url() -> str:
+    """The broker's address as Celery spells it: ``redis+socket:///path`` for a UNIX socket."""
+    return broker.spelled("redis+socket://")
 
 
 # No fix-ups: Celery's one for Django closes the database connection around every task, a millisecond each time.
 # controlpanel.rpc.worker drops connections that have become unusable instead.
 app = Celery("muelle", fixups=[])
 app.conf.update(
-    broker_url=broker.celery_url(),
-    result_backend=broker.celery_url(),
+    broker_url=broker_url(),
+    result_backend=broker_url(),
     task_serializer="json",
     result_serializer="json",
     accept_content=["json"],

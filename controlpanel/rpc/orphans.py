@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from celery import signals
+from django.conf import settings
 from django.db import connections
 from redis.exceptions import RedisError
 
@@ -89,8 +90,9 @@ def _the_monitors() -> frozenset[str] | None:
     None while the database is away and nobody knows.
     """
     try:
-        waiting = Waiter.objects.values_list("call_id", flat=True)
-        claims_left = Container.objects.filter(status__in=states.TRANSIENT).values_list("claim", flat=True)
-        return frozenset([*waiting, *map(claims.call_of, claims_left)])
+        waiting = Waiter.objects.filter(container__node_id=settings.MUELLE_NODE)
+        left = Container.objects.filter(node_id=settings.MUELLE_NODE, status__in=states.TRANSIENT)
+        claims_left = left.values_list("claim", flat=True)
+        return frozenset([*waiting.values_list("call_id", flat=True), *map(claims.call_of, claims_left)])
     except outage.ERRORS:
         return None

@@ -1,4 +1,4 @@
-"""The sockets that the web process listens on, bound while it is still root."""
+"""Sockets to listen on, bound while the process is still root."""
 
 from __future__ import annotations
 
@@ -7,30 +7,12 @@ import grp
 import os
 import socket
 from pathlib import Path
-from typing import NamedTuple
 
-from engine.layout import Layout
-
-BACKLOG = 1024
+# Go's clients do not wait for a place in the queue of a UNIX socket, they fail. Bounded by net.core.somaxconn.
+BACKLOG = 4096
 SOCKET_MODE = 0o660
 DEFAULT_GROUP = "muelle"
 LOOPBACK = "127.0.0.1"
-
-
-class Listeners(NamedTuple):
-    """``http`` serve the application; ``streams`` hands descriptors of bulk streams to workers."""
-
-    http: list[socket.socket]
-    streams: socket.socket
-
-
-def bind(layout: Layout, address: str) -> Listeners:
-    """Bind all of them. ``address`` is ``host:port``, ``[v6]:port`` or ``port``; empty binds no TCP socket."""
-    layout.run.mkdir(parents=True, exist_ok=True)
-    http = [bind_unix(layout.docker_socket, socket.SOCK_STREAM)]
-    if address:
-        http.append(bind_tcp(address))
-    return Listeners(http, bind_unix(layout.stream_socket, socket.SOCK_SEQPACKET))
 
 
 def bind_unix(path: Path, kind: socket.SocketKind) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The server: Daphne on sockets that were bound before privileges were dropped, without its polling of connections."""
+"""The server: any ASGI application on sockets that are bound already, until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -9,144 +9,73 @@ from functools import partial
 from socket import socket
 from typing import Any
 
-# Daphne installs the asyncio reactor when it is imported, which must come before any other import of the reactor.
-from daphne.server import Server as DaphneServer
-from daphne.server import twisted_loop
-from daphne.ws_protocol import WebSocketFactory
-from twisted.internet import defer
-from twisted.internet import reactor as installed_reactor
+from controlpanel.server.loop import loop, reactor  # isort: skip  # the first import of the reactor
 from twisted.logger import ILogObserver, globalLogBeginner
 from zope.interface import implementer  # type: ignore[import-untyped]
 
-from controlpanel.server.acceptor import Acceptor
-from controlpanel.server.channel import Factory, peer_of
-from controlpanel.server.request import Request
-from controlpanel.streams.connection import CONNECTION, PEER, UPLOAD
+from controlpanel.server.connection import HttpConnection
+from controlpanel.server.deadlines import Deadlines, Unread
+from controlpanel.server.exchange import Exchange
+from controlpanel.server.limits import Census, Limits
+from controlpanel.server.listeners import BACKLOG
+from controlpanel.server.scope import Application
+from controlpanel.server.shutdown import Shutdown
+from controlpanel.server.websockets import WebSockets
 
 logger = logging.getLogger(__name__)
 
-# Its type is the interface of one of several reactors; which one it is was decided by Daphne.
-reactor: Any = installed_reactor
-
-WEBSOCKET_CHECK_SECONDS = 5
-WEBSOCKET_BUFFER = 512 * 1024
-WEBSOCKET_DRAIN_SECONDS = 0.02
+IsUpload = Callable[[bytes, bytes], bool]
 
 
-class Server(DaphneServer):  # type: ignore[misc]  # Daphne has no types
-    """Serves an ASGI application on listening sockets until SIGTERM or SIGINT."""
+class Server:
+    """``is_upload`` tells from method and path which requests get their body as ``muelle.upload``."""
 
-    def __init__(self, application: Any, sockets: Iterable[socket], on_start: Callable[[], None]) -> None:
-        # Daphne refuses an empty list of endpoints; ours are sockets, not descriptions.
-        super().__init__(application, endpoints=["adopted"], server_name="", websocket_timeout=-1)
-        self.sockets = list(sockets)
-        self.on_start = on_start
-        self.connections: dict[Any, dict[str, Any]] = {}
+    def __init__(
+        self,
+        application: Application,
+        sockets: Iterable[socket],
+        *,
+        is_upload: IsUpload = lambda method, target: False,
+        on_start: Callable[[], None] = lambda: None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.application, self.is_upload = application, is_upload
+        self.limits = limits or Limits()
+        self.census = Census(self.limits)
+        self.deadlines, self.unread = Deadlines(), Unread()
+        self.websockets = WebSockets(application)
+        self.connections: set[HttpConnection] = set()
+        self.exchanges: set[Exchange] = set()
+        self.is_stopping = False
+        self.listeners: list[asyncio.Server] = []
+        self._sockets, self._on_start = list(sockets), on_start
 
     def run(self) -> None:
-        asyncio.set_event_loop(twisted_loop)
+        """Serve until the process is told to end; see ``shutdown`` for what happens then."""
+        asyncio.set_event_loop(loop)
         globalLogBeginner.beginLoggingTo([_ignore], redirectStandardIO=False, discardBuffer=True)
-        self.http_factory = Factory(self)
-        self.ws_factory = self._websocket_factory()
-        for listener in self.sockets:
-            Acceptor(twisted_loop, listener, self._connect).start()
-        reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
-        reactor.callWhenRunning(self.on_start)
-        reactor.run()
+        shutdown = Shutdown(self)
+        shutdown.install()
+        loop.run_until_complete(self._listen())
+        reactor.run(installSignalHandlers=False)
+        shutdown.leave()
 
-    def create_application(self, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[Any] | None:
-        """Start the application for a request or WebSocket; it is reaped when it ends, not by a timer."""
-        self._extend(protocol, scope)
-        queue: asyncio.Queue[Any] | None = super().create_application(protocol, scope)
-        if queue is not None:
-            task: asyncio.Task[None] = self.connections[protocol]["application_instance"]
-            task.add_done_callback(partial(self._ended, protocol))
-            if scope["type"] == "websocket":
-                self._check_websocket(protocol)
-        return queue
+    def start(self, exchange: Exchange) -> None:
+        """Run the application for a request."""
+        exchange.task = loop.create_task(self.application(exchange.scope(), exchange.receive, exchange.send))  # type: ignore[arg-type]
+        self.exchanges.add(exchange)
+        exchange.task.add_done_callback(partial(self._ended, exchange))
 
-    def protocol_disconnected(self, protocol: Any) -> None:
-        details = self.connections.get(protocol)
-        if details is None:
-            return
-        super().protocol_disconnected(protocol)
-        task = details.get("application_instance")
-        if task is None:
-            del self.connections[protocol]
-        elif "deadline" not in details:
-            details["deadline"] = twisted_loop.call_later(self.application_close_timeout, task.cancel)
+    def _ended(self, exchange: Exchange, task: asyncio.Task[Any]) -> None:
+        self.exchanges.discard(exchange)
+        exchange.task = None
+        exchange.ended(task)
 
-    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        """Pass on what the application sends, and let it wait while the client is behind."""
-        await super().handle_reply(protocol, message)
-        if "disconnected" in self.connections.get(protocol, {}):
-            # An application that only ever sends would otherwise not get to hear that it is cancelled.
-            await asyncio.sleep(0)
-            return
-        if isinstance(protocol, Request):
-            if message.get("more_body"):
-                await protocol.drained()
-            return
-        transport = protocol.transport
-        while transport.connected and len(transport.dataBuffer) + transport._tempDataLen > WEBSOCKET_BUFFER:
-            await asyncio.sleep(WEBSOCKET_DRAIN_SECONDS)
-
-    def kill_all_applications(self) -> defer.Deferred[Any]:
-        """Cancel what still runs, so that views close their descriptors before the process ends."""
-        tasks = [details.get("application_instance") for details in self.connections.values()]
-        running = [task for task in tasks if task is not None and not task.done()]
-        for task in running:
-            task.cancel()
-        done = asyncio.gather(*running, return_exceptions=True) if running else asyncio.sleep(0)
-        return defer.Deferred.fromFuture(asyncio.ensure_future(done, loop=twisted_loop))
-
-    def _connect(self, connection: socket) -> None:
-        # The reactor works on a duplicate.
-        with connection:
-            reactor.adoptStreamConnection(connection.fileno(), connection.family, self.http_factory)
-
-    def _extend(self, protocol: Any, scope: dict[str, Any]) -> None:
-        if isinstance(protocol, Request):
-            scope[CONNECTION] = protocol
-            peer = protocol.channel.peer
-            if protocol.upload is not None:
-                scope[UPLOAD] = protocol.upload
-        else:
-            peer = peer_of(protocol.transport.socket)
-        if peer is not None:
-            scope[PEER] = peer
-
-    def _ended(self, protocol: Any, task: asyncio.Task[None]) -> None:
-        details = self.connections.get(protocol)
-        if details is None:
-            return
-        del details["application_instance"]
-        if "deadline" in details:
-            details["deadline"].cancel()
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            logger.error("exception inside the application", exc_info=error)
-            if "disconnected" not in details:
-                protocol.handle_exception(error)
-        if "disconnected" in details or getattr(protocol, "detached", False):
-            self.connections.pop(protocol, None)
-
-    def _websocket_factory(self) -> Any:
-        factory = WebSocketFactory(self, server=self.server_name)
-        factory.setProtocolOptions(
-            autoPingTimeout=self.ping_timeout,
-            allowNullOrigin=True,
-            openHandshakeTimeout=self.websocket_handshake_timeout,
-            maxMessagePayloadSize=self.websocket_max_message_size,
-            maxFramePayloadSize=self.websocket_max_frame_size,
-        )
-        return factory
-
-    def _check_websocket(self, protocol: Any) -> None:
-        """Pings and time limits of one WebSocket; a process without any sets no timer."""
-        if protocol in self.connections:
-            protocol.check_timeouts()
-            twisted_loop.call_later(WEBSOCKET_CHECK_SECONDS, self._check_websocket, protocol)
+    async def _listen(self) -> None:
+        for sock in self._sockets:
+            create = loop.create_unix_server if sock.family.name == "AF_UNIX" else loop.create_server
+            self.listeners.append(await create(lambda: HttpConnection(self), sock=sock, backlog=BACKLOG))
+        self._on_start()
 
 
 @implementer(ILogObserver)  # type: ignore[untyped-decorator]

@@ -16,6 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from django.core.cache import close_caches
+from django.core.handlers.base import reset_urlconf
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
 
@@ -42,6 +44,9 @@ def share() -> Pool:
     SyncToAsync.thread_sensitive_context.set(context)
     SyncToAsync.context_to_thread_executor[context] = pool
     request_started.disconnect(reset_queries)
+    # There is one URLconf, and no cache.
+    request_finished.disconnect(reset_urlconf)
+    request_finished.disconnect(close_caches)
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     return pool

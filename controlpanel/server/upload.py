@@ -6,8 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-# How much more of a body is read and dropped once the answer is known; a client that sends more is cut off.
-DISCARD_LIMIT = 16 * 1024 * 1024
+from controlpanel.server.discard import Discard
 
 
 class Upload:
@@ -26,7 +25,7 @@ class Upload:
         self._pending = bytearray()
         self._opened = False
         self._waiting = False
-        self._dropped: int | None = None
+        self._discard: Discard | None = None
         self.complete = False
 
     def open(self) -> int:
@@ -38,8 +37,8 @@ class Upload:
 
     def feed(self, data: bytes) -> None:
         """Take a chunk that has arrived."""
-        if self._dropped is not None:
-            self._drop(len(data))
+        if self._discard is not None:
+            self._discard.feed(len(data))
             return
         self._pending += data
         self._flush()
@@ -54,19 +53,13 @@ class Upload:
     def discard(self) -> None:
         """Nobody wants the rest: read it up to a limit, so that the client gets to read its answer."""
         self._close()
-        self._dropped = 0
+        self._discard = self._discard or Discard(self._cut)
         self._pending.clear()
         self._resume()
 
     def abort(self) -> None:
         """The client left before the end."""
         self._close()
-
-    def _drop(self, size: int) -> None:
-        assert self._dropped is not None
-        self._dropped += size
-        if self._dropped > DISCARD_LIMIT:
-            self._cut()
 
     def _flush(self) -> None:
         if not self._opened or self._writer.fileno() < 0:

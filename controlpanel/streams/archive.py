@@ -3,66 +3,77 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
-from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
-from django.views.decorators.http import require_GET, require_http_methods
 
-from controlpanel.access.decorators import guarded
-from controlpanel.objects.models import Container
-from controlpanel.rpc import calls
-from controlpanel.streams import parameters, transfers
+from controlpanel.contracts import containers
+from controlpanel.contracts.containers import PathStat
+from controlpanel.rest import query
+from controlpanel.rest.views import EngineView
+from controlpanel.streams import transfers
 from engine.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from rest_framework.request import Request
 
 TAR = "application/x-tar"
+STREAM = "application/octet-stream"
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 
 
-@require_http_methods(["GET", "HEAD", "PUT"])
-@guarded("containers.archive")
-async def archive(request: HttpRequest, name: str) -> HttpResponseBase:
-    container = await Container.objects.afind(settings.MUELLE_NODE, name)
-    path = request.GET.get("path", "")
-    if not path:
-        raise InvalidArgument("bad parameter: path cannot be empty")
-    if request.method == "PUT":
-        return await _put(request, container.id, path)
-    stat = await calls.call("containers.archive_stat", id=container.id, path=path)
-    if request.method == "HEAD":
-        response: HttpResponseBase = HttpResponse()
-        del response.headers["Content-Type"]
-    else:
-        response = await transfers.give("containers.archive_get", TAR, id=container.id, path=path)
-    response.headers[STAT_HEADER] = _encode(stat)
-    return response
+class ArchiveView(EngineView):
+    actions = {"GET": "containers.archive", "HEAD": "containers.archive", "PUT": "containers.archive"}
+
+    async def head(self, request: Request, name: str) -> HttpResponseBase:
+        container_id, path = await self._source(request, name)
+        response = _bare()
+        response.headers[STAT_HEADER] = _encode(await containers.archive_stat(self.scope, container_id, path))
+        return response
+
+    async def get(self, request: Request, name: str) -> HttpResponseBase:
+        container_id, path = await self._source(request, name)
+        stat = await containers.archive_stat(self.scope, container_id, path)
+        response = await transfers.give(
+            lambda ticket: containers.archive_get(self.scope, container_id, path, ticket), TAR
+        )
+        response.headers[STAT_HEADER] = _encode(stat)
+        return response
+
+    async def put(self, request: Request, name: str) -> HttpResponseBase:
+        container_id, path = await self._source(request, name)
+        parameters = request.query_params
+        no_overwrite, copy_ids = query.flag(parameters, "noOverwriteDirNonDir"), query.flag(parameters, "copyUIDGID")
+        await transfers.take(
+            lambda ticket: containers.archive_put(self.scope, container_id, path, ticket, no_overwrite, copy_ids),
+            transfers.upload(request._request),
+        )
+        return _bare()
+
+    async def _source(self, request: Request, name: str) -> tuple[str, str]:
+        """The container's ID and the path."""
+        container = await self.scope.find_container(name, self.action)
+        path = request.query_params.get("path", "")
+        if not path:
+            raise InvalidArgument("bad parameter: path cannot be empty")
+        return container.id, path
 
 
-@require_GET
-@guarded("containers.export")
-async def export(request: HttpRequest, name: str) -> HttpResponseBase:
-    container = await Container.objects.afind(settings.MUELLE_NODE, name)
-    return await transfers.give("containers.export", "application/octet-stream", id=container.id)
+class ExportView(EngineView):
+    actions = {"GET": "containers.export"}
+
+    async def get(self, request: Request, name: str) -> HttpResponseBase:
+        container = await self.scope.find_container(name, self.action)
+        return await transfers.give(lambda ticket: containers.export(self.scope, container.id, ticket), STREAM)
 
 
-async def _put(request: HttpRequest, container_id: str, path: str) -> HttpResponse:
-    await transfers.take(
-        "containers.archive_put",
-        transfers.upload(request),
-        id=container_id,
-        path=path,
-        no_overwrite_dir_non_dir=parameters.boolean(request.GET.get("noOverwriteDirNonDir")),
-        copy_uid_gid=parameters.boolean(request.GET.get("copyUIDGID")),
-    )
+def _bare() -> HttpResponse:
     response = HttpResponse()
     del response.headers["Content-Type"]
     return response
 
 
-def _encode(stat: dict[str, Any]) -> str:
+def _encode(stat: PathStat) -> str:
     """Padded standard base64, which Go's client decodes."""
     return base64.b64encode(orjson.dumps(stat)).decode()

@@ -5,28 +5,36 @@ A container that does not run yet has no shim; its launcher keeps the connection
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import http
 import socket
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.views.decorators.http import require_POST
 
-from controlpanel.access.decorators import guarded
+from controlpanel.access.scope import Scope
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
-from controlpanel.streams import detach, parameters, replay, shims
-from controlpanel.streams.hijack import HijackResponse, stream_type
+from controlpanel.rest import query
+from controlpanel.rest.views import EngineView
+from controlpanel.streams import detach, replay, shims
+from controlpanel.streams.hijack import hijack, stream_type
 from engine.containers import frames, wire
 from engine.containers.logs import Selection
 from engine.errors import Conflict, InvalidArgument, MuelleError, Unavailable
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from rest_framework.request import Request
 
+# How long an attach waits for the launcher, which its supervisor restarts at once.
+LAUNCHER_SECONDS = 5.0
+LAUNCHER_PAUSE = 0.1
 FLAGS = ("stdin", "stdout", "stderr", "stream", "logs")
 
 
@@ -41,12 +49,12 @@ class Wanted(NamedTuple):
     detach_keys: bytes
 
     @classmethod
-    def of(cls, query: dict[str, str]) -> Wanted:
-        stdin, stdout, stderr, stream, logs = (parameters.boolean(query.get(name)) for name in FLAGS)
+    def of(cls, parameters: Mapping[str, str]) -> Wanted:
+        stdin, stdout, stderr, stream, logs = (query.flag(parameters, name) for name in FLAGS)
         try:
-            keys = detach.parse(query.get("detachKeys"))
+            keys = detach.parse(parameters.get("detachKeys"))
         except ValueError as error:
-            raise InvalidArgument(f"Invalid detach keys ({query['detachKeys']}) provided") from error
+            raise InvalidArgument(f"Invalid detach keys ({parameters['detachKeys']}) provided") from error
         return cls(stdin, stdout, stderr, stream, logs, keys)
 
     def message(self, tty: bool, surplus: bytes = b"") -> wire.Message:
@@ -62,29 +70,50 @@ class Wanted(NamedTuple):
         }
 
 
-@require_POST
-@guarded("containers.attach")
-async def attach(request: HttpRequest, name: str) -> HttpResponse:
-    wanted = Wanted.of(request.GET.dict())
-    try:
-        container = await find(name)
-    except MuelleError as error:
-        return _refusal(request, error)
-    tty = bool(container.config.get("Tty"))
+class AttachView(EngineView):
+    actions = {"POST": "containers.attach"}
 
-    async def take(client: socket.socket, surplus: bytes) -> None:
-        if wanted.logs and await _replay(container, client, surplus, wanted):
+    async def post(self, request: Request, name: str) -> HttpResponse:
+        wanted = Wanted.of(request.query_params.dict())
+        try:
+            container = await find(self.scope, name)
+            await _has_somebody_to_take_it(container, wanted)
+        except MuelleError as error:
+            return _refusal(request._request, error)
+        tty = container.config["Tty"]
+
+        async def take(client: socket.socket, surplus: bytes) -> None:
+            if wanted.logs and await _replay(container, client, surplus, wanted):
+                return
+            if wanted.stream:
+                await hand_over(container, client.fileno(), wanted.message(tty, surplus), tty)
+
+        return hijack(request._request, tty, take)
+
+
+async def _has_somebody_to_take_it(container: Container, wanted: Wanted) -> None:
+    """Wait for a launcher that is being restarted, while a status can still say that none came.
+
+    A client who is told so does not go on to start a container whose output it would never see.
+    """
+    if not wanted.stream or container.is_alive:
+        return
+    deadline = time.monotonic() + LAUNCHER_SECONDS
+    while True:
+        try:
+            (await shims.connect(settings.MUELLE_LAYOUT.attach_socket)).close()
+        except Unavailable as error:
+            if time.monotonic() > deadline:
+                raise Unavailable("the launcher does not answer: try again") from error
+            await asyncio.sleep(LAUNCHER_PAUSE)
+        else:
             return
-        if wanted.stream:
-            await hand_over(container, client.fileno(), wanted.message(tty, surplus), tty)
-
-    return HijackResponse(request, tty, take)
 
 
 async def _replay(container: Container, client: socket.socket, surplus: bytes, wanted: Wanted) -> bool:
     """Send the log first; true when nothing is left to be done."""
     selection = Selection(stdout=wanted.stdout, stderr=wanted.stderr)
-    if not wanted.stream or container.config.get("Tty") or not container.is_alive:
+    if not wanted.stream or container.config["Tty"] or not container.is_alive:
         await replay.send_log(container, client, selection, live=False)
         return not wanted.stream
     stdin: socket.socket | None = None
@@ -98,9 +127,9 @@ async def _replay(container: Container, client: socket.socket, surplus: bytes, w
     return True
 
 
-async def find(name: str) -> Container:
+async def find(scope: Scope, name: str) -> Container:
     """The container, if its state lets a client attach."""
-    container = await Container.objects.afind(settings.MUELLE_NODE, name)
+    container = await scope.find_container(name, "containers.attach")
     if container.status == Status.PAUSED:
         raise Conflict(f"Container {name} is paused, unpause the container before attach")
     if container.status == Status.RESTARTING:

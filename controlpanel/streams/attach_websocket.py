@@ -18,8 +18,8 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.asgi import ASGIRequest
 
-from controlpanel.access import policy
 from controlpanel.access.authentication import authenticate_async
+from controlpanel.access.scope import Scope
 from controlpanel.access.sockets import require_same_origin
 from controlpanel.streams.attach import Wanted, find, hand_over
 from engine.errors import MuelleError
@@ -42,8 +42,8 @@ class AttachConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels 
     async def connect(self) -> None:
         try:
             require_same_origin(self.scope)
-            policy.authorize(await authenticate_async(_request(self.scope)), "containers.attach")
-            container = await find(self.scope["url_route"]["kwargs"]["name"])
+            scope = Scope.of(await authenticate_async(_request(self.scope)))
+            container = await find(scope, self.scope["url_route"]["kwargs"]["name"])
             wanted = _wanted(self.scope)
         except MuelleError:
             await self.close()
@@ -67,7 +67,7 @@ class AttachConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels 
         self.pair, theirs = socket.socketpair()
         self.pair.setblocking(False)
         with theirs:
-            message = {**wanted.message(tty=bool(container.config.get("Tty"))), "framed": False}
+            message = {**wanted.message(tty=container.config["Tty"]), "framed": False}
             await hand_over(container, theirs.fileno(), message, tty=True)
         self.reading = asyncio.create_task(self._read(self.pair))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from controlpanel.streams import parameters
+from controlpanel.rest.filters import Filters, has_label
 
 NAMED = ("config", "container", "daemon", "network", "node", "plugin", "secret", "service", "volume")
 KEYS = frozenset({*NAMED, "event", "image", "label", "scope", "type"})
@@ -15,7 +15,7 @@ DETAILED = frozenset({"exec_create", "exec_start", "health_status"})
 class EventFilter(NamedTuple):
     """``since`` and ``until`` are nanoseconds since 1970 or None."""
 
-    wanted: parameters.Filters
+    wanted: Filters
     since: int | None = None
     until: int | None = None
 
@@ -51,12 +51,7 @@ class EventFilter(NamedTuple):
         return self._exactly("image", identity, name, _without_tag(identity), _without_tag(name))
 
     def _labels(self, attributes: dict[str, str]) -> bool:
-        return all(_has_label(attributes, label) for label in self.wanted.get("label", ()))
-
-
-def _has_label(attributes: dict[str, str], label: str) -> bool:
-    key, equals, value = label.partition("=")
-    return key in attributes and (not equals or attributes[key] == value)
+        return all(has_label(attributes, label) for label in self.wanted.get("label", ()))
 
 
 def _without_tag(name: str) -> str:

@@ -1,24 +1,20 @@
-"""Hijack: an answer after which the connection belongs to somebody else (Engine API, "attach" and "exec start").
-
-A view checks everything first and then returns a HijackResponse. The server takes the connection out of its reactor,
-writes the head, and awaits ``take`` with the client's socket and the bytes that it had read past the request.
-"""
+"""Hijack as Docker's clients know it (Engine API, "attach" and "exec start"): content types, when a head is read."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import socket
 import struct
 import termios
 import time
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from django.http import HttpRequest, HttpResponse
-
-from controlpanel.streams.connection import CONNECTION, Connection
+from controlpanel.server.responses import HijackResponse, NotHijackable, Take, wants_upgrade
 from engine.errors import Unsupported
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 RAW = "application/vnd.docker.raw-stream"
 MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
@@ -29,12 +25,6 @@ HEAD_SECONDS = 0.25
 HEAD_TRIES = 20
 HEAD_PAUSE = 0.001
 
-Take = Callable[[socket.socket, bytes], Awaitable[None]]
-
-
-def wants_upgrade(request: HttpRequest) -> bool:
-    return "HTTP_UPGRADE" in request.META
-
 
 def stream_type(request: HttpRequest, tty: bool) -> str:
     """Content type of a stream of frames, or of raw bytes for a TTY and for clients that know no other."""
@@ -42,32 +32,12 @@ def stream_type(request: HttpRequest, tty: bool) -> str:
     return RAW if tty or version < MULTIPLEXED_SINCE else MULTIPLEXED
 
 
-class HijackResponse(HttpResponse):
-    """101 when the client asked for an upgrade, else 200 and raw bytes until the connection is closed."""
-
-    def __init__(self, request: HttpRequest, tty: bool, take: Take) -> None:
-        self.upgrade = wants_upgrade(request)
-        super().__init__(
-            status=101 if self.upgrade else 200, content_type=stream_type(request, tty) if self.upgrade else RAW
-        )
-        connection: Connection | None = getattr(request, "scope", {}).get(CONNECTION)
-        if connection is None:
-            raise Unsupported("this connection cannot be hijacked")
-        self._connection = connection
-        self._take = take
-
-    def head(self) -> bytes:
-        status = "101 UPGRADED" if self.upgrade else "200 OK"
-        upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n" if self.upgrade else ""
-        return f"HTTP/1.1 {status}\r\nContent-Type: {self.headers['Content-Type']}\r\n{upgrade}\r\n".encode()
-
-    async def take_over(self) -> None:
-        """Called by the server instead of sending this response. A client that has left is no error."""
-        with contextlib.suppress(ConnectionError):
-            detached = await self._connection.detach()
-            with socket.socket(fileno=detached.fd) as client:
-                client.sendall(self.head())
-                await self._take(client, detached.surplus)
+def hijack(request: HttpRequest, tty: bool, take: Take) -> HijackResponse:
+    """The answer that hands the connection to ``take``. Raises Unsupported."""
+    try:
+        return HijackResponse(request, stream_type(request, tty) if wants_upgrade(request) else RAW, take)
+    except NotHijackable:
+        raise Unsupported("this connection cannot be hijacked") from None
 
 
 async def head_is_read(client: socket.socket) -> None:

@@ -12,7 +12,7 @@ import logging
 import time
 import weakref
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from redis.exceptions import RedisError
@@ -33,40 +33,50 @@ FIRST_ID = "0-0"
 
 
 class Entry(NamedTuple):
-    """``id`` is the stream's (milliseconds-sequence); ``event`` is Docker's event object."""
+    """``id`` is the stream's (milliseconds-sequence), ``event`` Docker's object, ``project`` its actor's owner."""
 
     id: str
     event: dict[str, Any]
+    project: str = ""
 
 
 Queue = asyncio.Queue[Entry | None]
 
 
+class Viewer(Protocol):
+    """Who listens; ``controlpanel.access.scope.Scope`` is one. Asked for each entry: rights may change meanwhile."""
+
+    def sees(self, project: str, /) -> bool: ...
+
+
 class Hub:
     def __init__(self) -> None:
         # Weak, so that a listener whose response never got to run is forgotten with its queue.
-        self._queues: weakref.WeakSet[Queue] = weakref.WeakSet()
+        self._queues: weakref.WeakKeyDictionary[Queue, Viewer] = weakref.WeakKeyDictionary()
         self._reader: asyncio.Task[None] | None = None
         self._connected = False
         self._last_wanted = 0.0
 
-    def join(self) -> Queue:
-        """A queue that receives from now on, for as long as the caller keeps it. Starts with None if just started."""
+    def join(self, viewer: Viewer) -> Queue:
+        """A queue that receives what ``viewer`` sees from now on, for as long as the caller keeps it.
+
+        Starts with None if reading has just started.
+        """
         queue: Queue = asyncio.Queue(QUEUE_SIZE)
-        self._queues.add(queue)
+        self._queues[queue] = viewer
         self._is_wanted()
         if self._reader is None or self._reader.done():
             self._reader = asyncio.get_running_loop().create_task(self._run())
         return queue
 
     @contextlib.asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[Queue]:
+    async def subscribe(self, viewer: Viewer) -> AsyncIterator[Queue]:
         """The same as a context."""
-        queue = self.join()
+        queue = self.join(viewer)
         try:
             yield queue
         finally:
-            self._queues.discard(queue)
+            self._queues.pop(queue, None)
 
     async def close(self) -> None:
         """Stop reading."""
@@ -109,7 +119,9 @@ class Hub:
                     self._tell(parse(position, fields))
 
     def _tell(self, entry: Entry | None) -> None:
-        for queue in list(self._queues):
+        for queue, viewer in list(self._queues.items()):
+            if entry is not None and not viewer.sees(entry.project):
+                continue
             try:
                 queue.put_nowait(entry)
             except asyncio.QueueFull:
@@ -119,18 +131,23 @@ class Hub:
 
 
 def parse(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
-    return Entry(entry_id.decode(), orjson.loads(fields[events.FIELD.encode()]))
+    owner = fields.get(events.OWNER.encode(), b"").decode()
+    return Entry(entry_id.decode(), orjson.loads(fields[events.FIELD.encode()]), owner)
 
 
-async def history(start: str, end: str = "+", count: int = events.MAX_STREAM) -> list[Entry]:
-    """Past entries with ids from ``start`` to ``end``; ``(id`` excludes that id. Empty while the broker is away."""
+async def history(viewer: Viewer, start: str, end: str = "+", count: int = events.MAX_STREAM) -> list[Entry]:
+    """Past entries that ``viewer`` sees, with ids from ``start`` to ``end``; ``(id`` excludes that id.
+
+    Empty while the broker is away.
+    """
     try:
         async with broker.async_client() as client:
             entries: Any = await client.xrange(events.stream_key(), start, end, count)
     except (RedisError, OSError) as error:
         logger.warning("no past events: %s", error)
         return []
-    return [parse(entry_id, fields) for entry_id, fields in entries]
+    found = [parse(entry_id, fields) for entry_id, fields in entries]
+    return [entry for entry in found if viewer.sees(entry.project)]
 
 
 async def newest() -> str:

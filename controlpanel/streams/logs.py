@@ -10,12 +10,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.views.decorators.http import require_GET
 
-from controlpanel.access.decorators import guarded
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
-from controlpanel.streams import parameters, shims
+from controlpanel.rest import query
+from controlpanel.rest.views import EngineView
+from controlpanel.streams import shims
 from controlpanel.streams.hijack import stream_type
 from controlpanel.streams.responses import stream
 from engine.containers import frames, wire
@@ -23,7 +23,9 @@ from engine.containers.logs import Follower, Record, Selection
 from engine.errors import Conflict, InvalidArgument, Unavailable, Unsupported
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, StreamingHttpResponse
+    from rest_framework.request import Request
+
+    from controlpanel.server.responses import StreamedResponse
 
 NUMBERS = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
 # From here on rendering is worth a thread: it would hold up everybody else on the event loop.
@@ -31,29 +33,29 @@ MANY = 200
 EVERYTHING = Selection()
 
 
-@require_GET
-@guarded("containers.view")
-async def logs(request: HttpRequest, name: str) -> StreamingHttpResponse:
-    query = request.GET
-    selection = Selection(
-        stdout=parameters.boolean(query.get("stdout")),
-        stderr=parameters.boolean(query.get("stderr")),
-        since=parameters.timestamp("since", query.get("since")),
-        until=parameters.timestamp("until", query.get("until")),
-    )
-    if not (selection.stdout or selection.stderr):
-        raise InvalidArgument("Bad parameters: you must choose at least one stream")
-    container = await Container.objects.afind(settings.MUELLE_NODE, name)
-    _require_readable(container)
-    tty = bool(container.config.get("Tty"))
-    form = Form(not tty, parameters.boolean(query.get("timestamps")), parameters.boolean(query.get("details")))
-    live = parameters.boolean(query.get("follow"))
-    records = follow(container, selection, _tail(query.get("tail")), live=live)
-    return stream(_rendered(records, form), stream_type(request, tty))
+class LogsView(EngineView):
+    actions = {"GET": "containers.view"}
+
+    async def get(self, request: Request, name: str) -> StreamedResponse:
+        parameters = request.query_params
+        selection = Selection(
+            stdout=query.flag(parameters, "stdout"),
+            stderr=query.flag(parameters, "stderr"),
+            since=query.timestamp(parameters, "since"),
+            until=query.timestamp(parameters, "until"),
+        )
+        if not (selection.stdout or selection.stderr):
+            raise InvalidArgument("Bad parameters: you must choose at least one stream")
+        container = await self.scope.find_container(name, self.action)
+        _require_readable(container)
+        tty = container.config["Tty"]
+        form = Form(not tty, query.flag(parameters, "timestamps"), query.flag(parameters, "details"))
+        records = follow(container, selection, _tail(parameters.get("tail")), live=query.flag(parameters, "follow"))
+        return stream(_rendered(records, form), stream_type(request._request, tty))
 
 
 def _require_readable(container: Container) -> None:
-    if (container.host_config.get("LogConfig") or {}).get("Type") == "none":
+    if container.host_config["LogConfig"]["Type"] == "none":
         raise Unsupported("configured logging driver does not support reading")
     if container.status in (Status.DEAD, Status.REMOVING):
         raise Conflict("can not get logs from container which is dead or marked for removal")
@@ -73,13 +75,14 @@ class Form:
         self._details = b" " if details else b""
 
     def render(self, records: list[Record]) -> bytes:
-        return b"".join(map(self._render, records))
-
-    def _render(self, record: Record) -> bytes:
-        line = self._details + record.line
+        lines = [record.line for record in records]
+        if self._details:
+            lines = [self._details + line for line in lines]
         if self._timestamps:
-            line = record.time.encode() + b" " + line
-        return frames.header(NUMBERS[record.stream], len(line)) + line if self._framed else line
+            lines = [b"%b %b" % (record.time.encode(), line) for record, line in zip(records, lines, strict=True)]
+        if not self._framed:
+            return b"".join(lines)
+        return frames.multiplex([NUMBERS[record.stream] for record in records], lines)
 
 
 async def follow(

@@ -30,7 +30,7 @@ async def send_log(container: Container, client: socket.socket, selection: Selec
 
     Returns early when the client has left.
     """
-    form = logs.Form(framed=not container.config.get("Tty"), timestamps=False, details=False)
+    form = logs.Form(framed=not container.config["Tty"], timestamps=False, details=False)
     loop = asyncio.get_running_loop()
     client.setblocking(False)
     with contextlib.suppress(ConnectionError):

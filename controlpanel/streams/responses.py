@@ -7,24 +7,10 @@ from contextlib import aclosing
 from typing import Any
 
 import orjson
-from django.http import StreamingHttpResponse
+
+from controlpanel.server.responses import StreamedResponse
 
 JSON = "application/json"
-
-
-class StreamedResponse(StreamingHttpResponse):
-    """Closes its generator when the answer ends, however it ends.
-
-    When the client leaves, Django drops a generator that waits at its ``yield``; what that holds, a worker at the other
-    end of a pipe for instance, would last until the garbage collector finds it.
-    """
-
-    def __init__(self, chunks: AsyncGenerator[bytes, None], content_type: str) -> None:
-        super().__init__(chunks, content_type=content_type)
-        self._chunks = chunks
-
-    async def aclose(self) -> None:
-        await self._chunks.aclose()
 
 
 def stream(chunks: AsyncGenerator[bytes, None], content_type: str, **headers: str) -> StreamedResponse:

@@ -15,33 +15,34 @@ from typing import TYPE_CHECKING, NamedTuple
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
-from django.views.decorators.http import require_GET
 
-from controlpanel.access.decorators import guarded
-from controlpanel.objects.models import Container, Endpoint
-from controlpanel.streams import parameters
+from controlpanel.access.scope import Scope
+from controlpanel.objects.models import Container
+from controlpanel.rest import query
+from controlpanel.rest.views import EngineView
 from controlpanel.streams.responses import JSON, line, stream
 from engine.containers import stats as files
 from engine.containers.stats import Sample
 from engine.errors import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from rest_framework.request import Request
 
 SECOND = 1.0
 
 
-@require_GET
-@guarded("containers.view")
-async def stats(request: HttpRequest, name: str) -> HttpResponseBase:
-    streaming = parameters.boolean(request.GET.get("stream"), default=True)
-    one_shot = parameters.boolean(request.GET.get("one-shot"))
-    if streaming and one_shot:
-        raise InvalidArgument("cannot have stream=true and one-shot=true")
-    container = await Container.objects.afind(settings.MUELLE_NODE, name)
-    if streaming:
-        return stream(_lines(container), JSON)
-    return HttpResponse(line(await _single(container, one_shot)), content_type=JSON)
+class StatsView(EngineView):
+    actions = {"GET": "containers.view"}
+
+    async def get(self, request: Request, name: str) -> HttpResponseBase:
+        streaming = query.flag(request.query_params, "stream", default=True)
+        one_shot = query.flag(request.query_params, "one-shot")
+        if streaming and one_shot:
+            raise InvalidArgument("cannot have stream=true and one-shot=true")
+        container = await self.scope.find_container(name, self.action)
+        if streaming:
+            return stream(_lines(container), JSON)
+        return HttpResponse(line(await _single(container, one_shot)), content_type=JSON)
 
 
 async def samples(container: Container) -> AsyncGenerator[Sample, None]:
@@ -56,7 +57,7 @@ async def samples(container: Container) -> AsyncGenerator[Sample, None]:
         yield sample
 
 
-class Seat(NamedTuple):
+class Identity(NamedTuple):
     """What the database says: the container's name, and the host's ends of its interfaces."""
 
     name: str
@@ -68,7 +69,7 @@ class Sampler:
 
     def __init__(self, container_id: str) -> None:
         self._id = container_id
-        self._seat: Seat | None = None
+        self._identity: Identity | None = None
         self._previous: Sample | None = None
         self._begun = False
         self._taking: asyncio.Task[Sample | None] | None = None
@@ -84,23 +85,23 @@ class Sampler:
         if self._begun:
             await asyncio.sleep(SECOND)
         self._begun = True
-        if self._seat is None or not _are_there(self._seat.interfaces):
+        if self._identity is None or not _are_there(self._identity.interfaces):
             # Restarted meanwhile: the container has new interfaces.
-            self._seat = await _look_up(self._id)
+            self._identity = await _look_up(self._id)
         current = await asyncio.to_thread(self._read)
         previous, self._previous = self._previous, current
-        if self._seat is None:
+        if self._identity is None:
             return None
         if current is None:
-            seat, self._seat = self._seat, None
-            return files.stopped(self._id, seat.name)
-        return files.document(self._id, self._seat.name, current, previous)
+            identity, self._identity = self._identity, None
+            return files.stopped(self._id, identity.name)
+        return files.document(self._id, self._identity.name, current, previous)
 
     def _read(self) -> Sample | None:
-        if self._seat is None:
+        if self._identity is None:
             return None
         try:
-            return files.read(f"{settings.MUELLE_LAYOUT.cgroup_parent}/{self._id}", self._seat.interfaces)
+            return files.read(f"{settings.MUELLE_LAYOUT.cgroup_parent}/{self._id}", self._identity.interfaces)
         except NotFound:
             return None
 
@@ -110,13 +111,13 @@ _samplers: weakref.WeakValueDictionary[str, Sampler] = weakref.WeakValueDictiona
 
 
 @sync_to_async
-def _look_up(container_id: str) -> Seat | None:
-    names = Container.objects.filter(pk=container_id).values_list("name", flat=True)
-    name = names.first()
+def _look_up(container_id: str) -> Identity | None:
+    scope = Scope.of_engine()
+    name = scope.containers().filter(pk=container_id).values_list("name", flat=True).first()
     if name is None:
         return None
-    hosts = Endpoint.objects.filter(container_id=container_id).exclude(host_interface="").order_by("pk")
-    return Seat(name, {f"eth{n}": host for n, host in enumerate(hosts.values_list("host_interface", flat=True))})
+    hosts = scope.endpoints().filter(container_id=container_id).exclude(host_interface="").order_by("pk")
+    return Identity(name, {f"eth{n}": host for n, host in enumerate(hosts.values_list("host_interface", flat=True))})
 
 
 def _are_there(interfaces: dict[str, str]) -> bool:

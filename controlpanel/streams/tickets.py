@@ -11,16 +11,15 @@ import contextlib
 import logging
 import secrets
 import socket
-import struct
 from collections.abc import Iterator
 
+from controlpanel.server.scope import Peer
 from controlpanel.streams import shims
 from engine.containers import wire
 from engine.errors import Forbidden, MuelleError, NotFound
 
 logger = logging.getLogger(__name__)
 
-UCRED = struct.Struct("3i")
 # A worker that has connected sends its ticket at once.
 REQUEST_SECONDS = 10.0
 
@@ -102,8 +101,8 @@ async def _answer(sock: socket.socket) -> None:
 def _hand_over(sock: socket.socket) -> None:
     message, fds = wire.receive(sock)
     wire.close_all(fds)
-    _, uid, _ = UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
-    if uid != 0:
+    peer = Peer.of(sock)
+    if peer is None or peer.uid != 0:
         raise Forbidden("bulk streams are for workers")
     ticket = _open.get(str(message.get("ticket")))
     if ticket is None:

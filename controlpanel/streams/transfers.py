@@ -7,19 +7,22 @@ import contextlib
 import fcntl
 import io
 import os
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
 
-from controlpanel.rpc import calls
+from controlpanel.server.responses import StreamedResponse
+from controlpanel.server.scope import UPLOAD
 from controlpanel.streams import shims, tickets
-from controlpanel.streams.connection import UPLOAD
-from controlpanel.streams.responses import StreamedResponse
 from engine.errors import MuelleError, Unavailable
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+
+Result = TypeVar("Result")
+# An operation that waits for nothing but the ticket's id.
+Operation = Callable[[str], Coroutine[Any, Any, Result]]
 
 BLOCK = 256 * 1024
 # A transfer may last for hours, but a worker has to begin with it: all of them may be busy, or gone.
@@ -36,13 +39,13 @@ def upload(request: HttpRequest) -> int:
     return fd
 
 
-async def take(name: str, body_fd: int, **arguments: Any) -> Any:
+async def take(operation: Operation[Result], body_fd: int) -> Result:
     """Run an operation that reads a stream, and return its value. Owns ``body_fd``."""
-    return await _call(name, tickets.Ticket(body_fd), arguments)
+    return await _call(operation, tickets.Ticket(body_fd))
 
 
 async def give(
-    name: str, content_type: str, body_fd: int | None = None, *, report_inside: bool = False, **arguments: Any
+    operation: Operation[Any], content_type: str, body_fd: int | None = None, *, report_inside: bool = False
 ) -> StreamedResponse:
     """Answer with what an operation writes. Owns ``body_fd``.
 
@@ -52,7 +55,7 @@ async def give(
     reading, writing = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(reading, False)
     output = os.fdopen(reading, "rb", buffering=0)
-    call = asyncio.create_task(_call(name, tickets.Ticket(body_fd, _widen(writing)), arguments))
+    call = asyncio.create_task(_call(operation, tickets.Ticket(body_fd, _widen(writing))))
     try:
         first = await _first(output, call)
     except BaseException:
@@ -62,13 +65,14 @@ async def give(
     return StreamedResponse(_chunks(first, output, call, report_inside), content_type=content_type)
 
 
-async def _call(name: str, ticket: tickets.Ticket, arguments: dict[str, Any]) -> Any:
+async def _call(operation: Operation[Result], ticket: tickets.Ticket) -> Result:
     """Run the operation; give up when no worker fetches its ticket in time."""
-    call = asyncio.ensure_future(calls.call(name, timeout=None, ticket=ticket.id, **arguments))
+    call: asyncio.Future[Result] = asyncio.ensure_future(operation(ticket.id))
     try:
-        begun, _ = await asyncio.wait({call, ticket.taken}, timeout=BEGIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        waiting = {cast("asyncio.Future[Any]", call), ticket.taken}
+        begun, _ = await asyncio.wait(waiting, timeout=BEGIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not begun:
-            raise Unavailable(f"no worker was free for {name} within {BEGIN_SECONDS:.0f} seconds")
+            raise Unavailable(f"no worker was free for this transfer within {BEGIN_SECONDS:.0f} seconds")
         return await call
     finally:
         call.cancel()

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-from django.views.decorators.http import require_POST
-
-from controlpanel.access.decorators import guarded
+from controlpanel.access.scope import Scope
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
+from controlpanel.rest.versions import Version
+from controlpanel.rest.views import EngineView
 from controlpanel.streams import hub
 from controlpanel.streams.responses import JSON, line, stream
 from engine.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, StreamingHttpResponse
+    from rest_framework.request import Request
+
+    from controlpanel.server.responses import StreamedResponse
 
 NOT_RUNNING, NEXT_EXIT, REMOVED = "not-running", "next-exit", "removed"
 CONDITIONS = frozenset({NOT_RUNNING, NEXT_EXIT, REMOVED})
@@ -30,30 +31,31 @@ LATE_SECONDS = 5.0
 LATE_PAUSE = 0.2
 
 
-@require_POST
-@guarded("containers.view")
-async def wait(request: HttpRequest, name: str) -> StreamingHttpResponse:
-    condition = _condition(request)
-    # Joined before the look at the database, and before the head that makes ``docker run`` send its start.
-    queue = hub.join()
-    container = await Container.objects.afind(settings.MUELLE_NODE, name)
-    return stream(_result(queue, container, condition), JSON)
+class WaitView(EngineView):
+    actions = {"POST": "containers.view"}
+
+    async def post(self, request: Request, name: str) -> StreamedResponse:
+        condition = _condition(request.query_params, self.version)
+        # Joined before the look at the database, and before the head that makes ``docker run`` send its start.
+        queue = hub.join(self.scope)
+        container = await self.scope.find_container(name, self.action)
+        return stream(_result(self.scope, queue, container, condition), JSON)
 
 
-def _condition(request: HttpRequest) -> str:
-    condition = request.GET.get("condition") or NOT_RUNNING
-    if getattr(request, "api_version", CONDITIONS_SINCE) < CONDITIONS_SINCE:
+def _condition(parameters: Mapping[str, str], version: Version) -> str:
+    condition = parameters.get("condition") or NOT_RUNNING
+    if version < CONDITIONS_SINCE:
         return NOT_RUNNING
     if condition not in CONDITIONS:
         raise InvalidArgument(f'invalid condition: "{condition}"')
     return condition
 
 
-async def _result(queue: hub.Queue, container: Container, condition: str) -> AsyncGenerator[bytes, None]:
-    yield line({"StatusCode": await exit_code(queue, container, condition)})
+async def _result(scope: Scope, queue: hub.Queue, container: Container, condition: str) -> AsyncGenerator[bytes, None]:
+    yield line({"StatusCode": await exit_code(scope, queue, container, condition)})
 
 
-async def exit_code(queue: hub.Queue, container: Container, condition: str) -> int:
+async def exit_code(scope: Scope, queue: hub.Queue, container: Container, condition: str) -> int:
     """Wait for ``condition``; ``container`` was read after ``queue`` was joined."""
     if condition == NOT_RUNNING and not container.is_running:
         return container.exit_code
@@ -61,7 +63,7 @@ async def exit_code(queue: hub.Queue, container: Container, condition: str) -> i
     while True:
         entry = await queue.get()
         if entry is None:
-            found = await _look(container, condition, known)
+            found = await _look(scope, container, condition, known)
             if found != UNKNOWN:
                 return found
             continue
@@ -75,11 +77,11 @@ async def exit_code(queue: hub.Queue, container: Container, condition: str) -> i
             return known
 
 
-async def _look(before: Container, condition: str, known: int) -> int:
+async def _look(scope: Scope, before: Container, condition: str, known: int) -> int:
     """Events may have been missed: compare the row with what it was. A row that is gone satisfies every condition."""
-    now = await Container.objects.filter(pk=before.pk).afirst()
+    now = await scope.containers().filter(pk=before.pk).afirst()
     if now is None:
-        return await _told(before.id, known)
+        return await _told(scope, before.id, known)
     if condition == REMOVED:
         return now.exit_code if now.status == Status.DEAD else UNKNOWN
     has_exited = now.finished_at != before.finished_at
@@ -88,10 +90,10 @@ async def _look(before: Container, condition: str, known: int) -> int:
     return UNKNOWN
 
 
-async def _told(container_id: str, known: int) -> int:
+async def _told(scope: Scope, container_id: str, known: int) -> int:
     """The exit code of a container that has been removed: only its events still have it."""
     deadline = time.monotonic() + LATE_SECONDS
-    while (code := _last_exit(await hub.history("-"), container_id)) is None:
+    while (code := _last_exit(await hub.history(scope, "-"), container_id)) is None:
         if time.monotonic() > deadline:
             return known
         await asyncio.sleep(LATE_PAUSE)
@@ -101,7 +103,7 @@ async def _told(container_id: str, known: int) -> int:
 def _last_exit(entries: Iterable[hub.Entry], container_id: str) -> int | None:
     """The code of the last ``die``, UNKNOWN when there was none; None while nothing tells of the removal."""
     code, removed = UNKNOWN, False
-    for _, event in entries:
+    for event in (entry.event for entry in entries):
         if event["Type"] == "container" and event["Actor"]["ID"] == container_id:
             removed = event["Action"] == "destroy"
             if event["Action"] == "die":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
-import shutil
 import stat
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from engine.archives.limits import DEFAULT, Budget, Limits
 from engine.archives.paths import IN_ROOT, Directories, clean
 from engine.archives.reader import CHUNK, Entry, Readable, TarReader
+from engine.archives.trees import remove_tree_at
 from engine.errors import InvalidArgument, MuelleError, SystemFailure
 from engine.kernel import libc
 
@@ -25,6 +25,9 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # trusted.overlay.* would let an archive redirect directories of the overlay, so it is none of these.
 _XATTRS = ("user.", "security.capability", "system.posix_acl_")
 _WHITEOUT, _OPAQUE, _AUFS_MARK = ".wh.", ".wh..wh..opq", "/.wh..wh."
+_MAX_NAME = 4096  # PATH_MAX; a header has room for a million
+# Of holes, which cost nothing. The layers of an image together stay below what a database's integer holds.
+_MAX_LOGICAL = 1 << 53
 OVERLAY_OPAQUE = "trusted.overlay.opaque"
 _SYSTEM_FAULTS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
@@ -53,7 +56,8 @@ class Extractor:
     def __init__(self, root: int, policy: Policy, budget: Budget) -> None:
         self._root, self._policy, self._budget = root, policy, budget
         self._directories = Directories(root)
-        self._seen: set[str] = set()
+        # Hashes instead of names, which can be 4 KiB long. The interpreter's hash is keyed: nobody makes it collide.
+        self._seen: set[int] = set()
         self._times: dict[str, int] = {}
         self._current = ""
         self.size = 0
@@ -66,6 +70,8 @@ class Extractor:
         try:
             for entry in reader:
                 self._budget.count()
+                if max(len(entry.name), len(entry.linkname)) > _MAX_NAME:
+                    raise InvalidArgument(f"open /{entry.name[:255]}…: file name too long")
                 self._add(entry, reader)
             self._set_directory_times()
         except OSError as failure:
@@ -82,9 +88,9 @@ class Extractor:
     def _add(self, entry: Entry, reader: TarReader) -> None:
         path = self._current = self._path(entry.name)
         if self._policy.unique:
-            if path in self._seen:
+            if hash(path) in self._seen:
                 raise InvalidArgument("duplicates of file paths not supported")
-            self._seen.add(path)
+            self._seen.add(hash(path))
         name = posixpath.basename(path)
         if path == self._policy.base:
             self._top(entry)
@@ -132,7 +138,7 @@ class Extractor:
             old, new = ("directory", "non-directory") if is_directory else ("non-directory", "directory")
             raise InvalidArgument(f'cannot overwrite {old} "/{path}" with {new} "/{self._policy.base}"')
         if is_directory:
-            shutil.rmtree(name, dir_fd=parent)
+            remove_tree_at(parent, name)
         else:
             os.unlink(name, dir_fd=parent)
         self._directories.forget()
@@ -173,6 +179,8 @@ class Extractor:
 
     def _write(self, fd: int, entry: Entry, reader: TarReader) -> None:
         self.size += entry.size
+        if self.size > _MAX_LOGICAL:
+            raise InvalidArgument(f"archive unpacks to more than {_MAX_LOGICAL} bytes")
         if entry.sparse is None:
             for data in reader.chunks():
                 self._put(fd, data)
@@ -194,6 +202,7 @@ class Extractor:
         os.fchmod(fd, entry.mode)
         for key, value in entry.xattrs.items():
             if key.startswith(_XATTRS) and not key.startswith("user.overlay."):
+                self._budget.spend(len(value))
                 _set_attribute(fd, key, value)
 
     def _finish_special(self, parent: int, name: str, entry: Entry) -> None:
@@ -209,6 +218,7 @@ class Extractor:
             self._finish(fd, entry)
         finally:
             os.close(fd)
+        self._budget.remember(path)
         self._times[path] = entry.mtime_ns
 
     def _set_directory_times(self) -> None:

@@ -6,8 +6,8 @@ Formats: POSIX.1-2001 pax(1) "ustar Interchange Format", GNU tar manual "Basic T
 from __future__ import annotations
 
 import os
+import re
 import struct
-from decimal import Decimal, InvalidOperation
 
 from engine.errors import InvalidArgument
 
@@ -15,6 +15,7 @@ BLOCK = 512
 HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
 _CHECKSUM = slice(148, 156)
 _LIMIT = 1 << 63
+_TIME = re.compile(rb"(-?)(\d{1,19})(?:\.(\d*))?")
 
 
 def invalid_header() -> InvalidArgument:
@@ -70,7 +71,7 @@ def pax_records(data: bytes) -> dict[str, bytes]:
             raise invalid_header()
         end = position + int(digits)
         key, equals, value = data[space + 1 : end - 1].partition(b"=")
-        if end > len(data) or end <= space + 1 or data[end - 1 : end] != b"\n" or not equals or not key:
+        if end > len(data) or end <= space + 1 or data[end - 1 : end] != b"\n" or not equals or not key or b"\0" in key:
             raise invalid_header()
         records[os.fsdecode(key)] = value
         position = end
@@ -91,8 +92,9 @@ def pax_text(value: bytes) -> str:
 
 def pax_time(value: bytes) -> int:
     """Decimal seconds as nanoseconds, within what the kernel's 64-bit time can hold."""
-    try:
-        nanoseconds = int(Decimal(value.decode("ascii")) * 1_000_000_000)
-    except (InvalidOperation, UnicodeDecodeError, ValueError, OverflowError):
-        raise invalid_header() from None
-    return max(-_LIMIT, min(nanoseconds, _LIMIT - 1))
+    found = _TIME.fullmatch(value)
+    if not found:
+        raise invalid_header()
+    sign, seconds, fraction = found.groups(b"")
+    nanoseconds = int(seconds) * 1_000_000_000 + int(fraction[:9].ljust(9, b"0"))
+    return max(-_LIMIT, min(-nanoseconds if sign else nanoseconds, _LIMIT - 1))

@@ -43,6 +43,7 @@ _KINDS = {
     b"6": stat.S_IFIFO,
 }
 _EXTENSIONS = b"xgLK"
+_MAJORS, _MINORS = 1 << 12, 1 << 20  # Linux' device numbers, makedev(3)
 
 
 class Readable(Protocol):
@@ -98,12 +99,16 @@ class TarReader:
 
     def _exactly(self, size: int) -> bytes:
         data = self._stream.read(size) if size else b""
-        while len(data) < size:
-            more = self._stream.read(size - len(data))
+        if len(data) == size:
+            return data
+        pieces, left = [data], size - len(data)
+        while left:
+            more = self._stream.read(left)
             if not more:
                 raise InvalidArgument("unexpected EOF")
-            data += more
-        return data
+            pieces.append(more)
+            left -= len(more)
+        return b"".join(pieces)
 
     def _next(self) -> Entry | None:
         """Collect extension headers up to the next real one; unknown data in between is never skipped silently."""
@@ -160,6 +165,8 @@ class TarReader:
         self._set_kind(entry, kind)
         if entry.kind in (stat.S_IFCHR, stat.S_IFBLK):
             entry.major, entry.minor = number(major), number(minor)
+            if not (0 <= entry.major < _MAJORS and 0 <= entry.minor < _MINORS):
+                raise invalid_header()
         if entry.size < 0 or min(entry.uid, entry.gid) < 0 or max(entry.uid, entry.gid) >= 2**32 - 1:
             raise invalid_header()
         self._open(entry, kind, block)

@@ -43,20 +43,20 @@ def pax_form(records: Mapping[str, bytes], read: Callable[[int], bytes]) -> tupl
 
 def _leading_map(read: Callable[[int], bytes]) -> list[int]:
     """A count and then two numbers for each part, one on a line, padded to a whole block."""
-    data = b""
-    while True:
+    numbers: list[int] = []
+    wanted, rest = None, b""
+    while wanted is None or len(numbers) < wanted:
         block = read(BLOCK)
-        if len(block) < BLOCK or len(data) > 40 * _MAX_PARTS:
+        if len(block) < BLOCK or len(rest) > BLOCK:
             raise invalid_header()
-        data += block
-        lines = data.split(b"\n")[:-1]
-        if not lines:
-            continue
-        count = pax_number(lines[0])
-        if count > _MAX_PARTS:
-            raise invalid_header()
-        if len(lines) > 2 * count:
-            return [pax_number(line) for line in lines[1 : 2 * count + 1]]
+        *lines, rest = (rest + block).split(b"\n")
+        if wanted is None and lines:
+            wanted = 2 * pax_number(lines.pop(0))
+            if wanted > 2 * _MAX_PARTS:
+                raise invalid_header()
+        # The rest of the last block is no part of the map.
+        numbers += [pax_number(line) for line in lines[: (wanted or 0) - len(numbers)]]
+    return numbers
 
 
 def _pairs(numbers: list[int]) -> SparseMap:

@@ -14,7 +14,8 @@ from engine.archives.streams import Sink
 
 _CAPABILITY = "security.capability"
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+# Of these reasons a file is left out: it vanished, or its path has more than PATH_MAX bytes.
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 _KINDS = {
     stat.S_IFREG: tarfile.REGTYPE,
     stat.S_IFDIR: tarfile.DIRTYPE,
@@ -29,7 +30,8 @@ class TreeWriter:
     """Writes files below the process's own root to ``sink``.
 
     The tree may change meanwhile, by a container that means harm: what vanished is left out, what shrank is filled up
-    with zeros, and a directory that became a link is not followed. Sockets have no place in a tar and are left out.
+    with zeros, and a directory that became a link is not followed. Sockets have no place in a tar and are left out, and
+    so is what lies deeper than a path can say, as in Docker.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -37,12 +39,20 @@ class TreeWriter:
         self._names: dict[tuple[int, int], str] = {}
 
     def add_tree(self, path: str, name: str) -> None:
-        """Add ``path``, under ``name``, and all below it."""
+        """Add ``path``, under ``name``, and all below it. Raises FileNotFoundError when ``path`` itself vanished."""
         pending = [(path, name)]
         while pending:
-            path, name = pending.pop()
-            if self._add(path, name):
-                pending += reversed(list(children(path, name)))
+            each, its_name = pending.pop()
+            try:
+                is_directory = self._add(each, its_name)
+            except OSError as failure:
+                if failure.errno not in _GONE:
+                    raise
+                if each == path:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from failure
+                continue
+            if is_directory:
+                pending += reversed(list(children(each, its_name)))
 
     def finish(self) -> None:
         """Two zero blocks are the end of an archive."""
@@ -51,12 +61,7 @@ class TreeWriter:
 
     def _add(self, path: str, name: str) -> bool:
         """Add one file; True when it is a directory."""
-        try:
-            status = os.lstat(path)
-        except OSError as failure:
-            if failure.errno in _GONE:
-                return False
-            raise
+        status = os.lstat(path)
         kind = stat.S_IFMT(status.st_mode)
         if kind not in _KINDS:
             return False
@@ -75,12 +80,7 @@ class TreeWriter:
             header.type, header.linkname, header.size = tarfile.LNKTYPE, self._names[key], 0
             self._write_header(header)
             return
-        try:
-            fd = os.open(path, _OPEN)
-        except OSError as failure:
-            if failure.errno in _GONE:
-                return
-            raise
+        fd = os.open(path, _OPEN)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return

@@ -9,23 +9,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine import rfc3339
+from engine.archives.trees import remove_tree
 from engine.containers import wire
 from engine.containers.spec import Spec
 from engine.errors import InvalidArgument, MuelleError, NotFound, Unavailable
 from engine.kernel.cgroups import Cgroup, Resources
 from engine.kernel.processes import start_time
 from engine.layout import Layout
+from engine.undo import undone_on_failure
 
 START_SECONDS = 90.0
+SHIM_SECONDS = 2.0
+KILLED = 137  # a shim that died took its container along (PDEATHSIG) and could not write how it ended
 _ERROR_PREFIX = "failed to create task for container: OCI runtime create failed: unable to start container process: "
 
 # Called while the container's mounts are made, with its network namespace and a netlink socket inside it.
@@ -51,6 +54,7 @@ class Exit(NamedTuple):
     finished_at: str
     oom_killed: bool
     signalled_by_api: bool
+    oom_told: bool = False  # by a notice, when it happened
 
 
 class StartFailed(InvalidArgument):
@@ -65,24 +69,24 @@ def cgroup(layout: Layout, container_id: str) -> Cgroup:
     return Cgroup(f"{layout.cgroup_parent}/{container_id}")
 
 
-def start(layout: Layout, container_id: str, spec: Spec, configure: Configure | None = None) -> Started:
+def start(
+    layout: Layout, container_id: str, spec: Spec, limits: Resources, configure: Configure | None = None
+) -> Started:
     """Start the container that ``spec`` describes; returns when its command runs.
 
     ``configure`` is left out for a host's or shared network. On any failure everything is undone; a command that cannot
     be run raises StartFailed.
     """
     directory = layout.container(container_id)
-    with ExitStack() as undo:
+    with undone_on_failure("start") as undo:
         group = cgroup(layout, container_id)
         undo.callback(group.delete)
         group.create()
-        group.apply(Resources.from_host_config(spec["resources"]))
+        group.apply(limits)
         paths = {"join": group.join_paths(), "oom": group.oom_path(), "procs": group.processes_path()}
         _prepare_directory(directory)
-        _write_json(directory / "spec.json", {**spec, "cgroup": paths, "resources": None})
-        started = _launch(layout, container_id, directory, configure)
-        undo.pop_all()
-    return started
+        _write_json(directory / "spec.json", {**spec, "cgroup": paths})
+        return _launch(layout, container_id, directory, configure)
 
 
 def _prepare_directory(directory: Path) -> None:
@@ -140,13 +144,69 @@ def exit_of(layout: Layout, container_id: str) -> Exit | None:
 
 def alive(layout: Layout, container_id: str) -> bool:
     """Whether the shim serves and the recorded process is the one that runs now."""
+    return process_lives(layout, container_id) and bool(_shim_says(layout, container_id).get("running"))
+
+
+def process_lives(layout: Layout, container_id: str) -> bool:
+    """Whether the process of the last start still exists; its PID may be another's by now."""
     recorded = state(layout, container_id)
-    if recorded is None or start_time(recorded.pid) != recorded.start_time:
-        return False
+    return recorded is not None and start_time(recorded.pid) == recorded.start_time
+
+
+def looks_ended(layout: Layout, container_id: str) -> bool:
+    """A quick look at the disk and at /proc, without asking the shim."""
+    return exit_of(layout, container_id) is not None or not process_lives(layout, container_id)
+
+
+def open_shim(layout: Layout, container_id: str) -> int | None:
+    """A descriptor of the running container's shim, readable when it has ended (pidfd_open(2)); None when none runs."""
+    recorded = state(layout, container_id)
+    return _open(layout, container_id, recorded.shim_pid) if recorded else None
+
+
+def open_process(layout: Layout, container_id: str) -> int | None:
+    """Likewise a descriptor of its first process."""
+    recorded = state(layout, container_id)
+    return _open(layout, container_id, recorded.pid) if recorded else None
+
+
+def _open(layout: Layout, container_id: str, pid: int) -> int | None:
     try:
-        return bool(wire.call(layout.shim_socket(container_id), {"op": "state"}, timeout=5)["running"])
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return None
+    # The container's process dies with its shim: while it lives, neither number has passed to another process.
+    if process_lives(layout, container_id):
+        return pidfd
+    os.close(pidfd)
+    return None
+
+
+def has_begun(layout: Layout, container_id: str) -> State | None:
+    """What a start has recorded whose caller died: the container runs, or ran; None when it never came to that."""
+    recorded = state(layout, container_id)
+    if recorded and (exit_of(layout, container_id) or process_lives(layout, container_id)):
+        return recorded
+    return None
+
+
+def find_end(layout: Layout, container_id: str) -> Exit | None:
+    """How the run of a container that was started ended, also without its shim's word; None while it goes on."""
+    known = exit_of(layout, container_id)
+    # A shim whose container has ended may still be writing the log and the record; it will send a notice.
+    if known or process_lives(layout, container_id) or _shim_says(layout, container_id):
+        return known
+    # The shim stops listening before it writes its record, and may have finished that since the first look.
+    await_last_word(layout, container_id)
+    return exit_of(layout, container_id) or Exit(KILLED, rfc3339.now(), oom_killed=False, signalled_by_api=False)
+
+
+def _shim_says(layout: Layout, container_id: str) -> wire.Message:
+    """The shim's account of the state; empty when none listens."""
+    try:
+        return wire.call(layout.shim_socket(container_id), {"op": "state"}, timeout=SHIM_SECONDS)
     except MuelleError:
-        return False
+        return {}
 
 
 def kill_remains(layout: Layout, container_id: str, patience: float = 5.0) -> None:
@@ -187,8 +247,7 @@ def delete(layout: Layout, container_id: str) -> None:
     """Remove every trace: cgroup, socket, directory. Repeating it is fine."""
     release(layout, container_id)
     layout.shim_socket(container_id).unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(layout.container(container_id))
+    remove_tree(layout.container(container_id))
 
 
 def delete_parent(layout: Layout) -> None:

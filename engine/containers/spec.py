@@ -7,18 +7,25 @@ in spirit (namespaces, process, root, mounts), in a shape that the child can exe
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import resource
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+from engine.containers import devices
 from engine.containers import mounts as mount_plan
-from engine.containers.mounts import MountPoint
+from engine.containers.config.image import command
+from engine.containers.config.mounts import Mount
+from engine.containers.config.objects import Config, HostConfig, Ulimit
+from engine.containers.config.security import MASKED_PATHS, READONLY_PATHS
 from engine.errors import InvalidArgument, Unsupported
-from engine.kernel import capabilities, cgroups, seccomp
+from engine.kernel import capabilities, cgroups, filters, seccomp
 from engine.kernel.seccomp_profile import DEFAULT, Profile
 from engine.layout import Layout
+from engine.networks.endpoint import EndpointPlan
 
 Spec = dict[str, Any]
 
@@ -28,51 +35,57 @@ INIT_PROGRAMS = ("/usr/bin/tini-static", "/usr/bin/docker-init", "/usr/libexec/d
 _NETWORK_FILES = {"/etc/resolv.conf": "resolv.conf", "/etc/hostname": "hostname", "/etc/hosts": "hosts"}
 
 
-def build(
-    layout: Layout,
-    container_id: str,
-    config: Mapping[str, Any],
-    host_config: Mapping[str, Any],
-    layer_dirs: Iterable[str],
-    mounts: Iterable[MountPoint],
-    *,
-    peers: Mapping[str, int] | None = None,
-    log_group: int = 0,
-) -> Spec:
-    """Compose the specification from Docker's complete Config and HostConfig.
+class Specification(NamedTuple):
+    """A container to start, complete: nothing of it has to be looked up, chosen or defaulted any more.
 
-    ``layer_dirs`` are names below the layer store, top first; ``peers`` maps the IDs of containers whose namespaces are
-    joined (``container:ID`` modes) to their processes. Raises InvalidArgument and Unsupported with Docker's texts.
+    ``layers`` are names below the layer store, top first; ``peers`` maps the IDs of containers whose namespaces are
+    joined (``container:ID`` modes) to their processes. ``endpoints`` is empty for the host's network, a shared one and
+    none. ``log_group`` may read the log.
     """
-    namespaces = _namespaces(host_config, peers or {})
-    directory = layout.container(container_id)
-    terminal = bool(config.get("Tty"))
-    hostname = config.get("Hostname") or container_id[:12]
+
+    id: str
+    name: str
+    config: Config
+    host_config: HostConfig
+    layers: tuple[str, ...]
+    mounts: tuple[Mount, ...] = ()
+    endpoints: tuple[EndpointPlan, ...] = ()
+    peers: Mapping[str, int] = MappingProxyType({})
+    log_group: int = 0
+
+    @property
+    def hostname(self) -> str:
+        return self.config["Hostname"] or self.id[:12]
+
+
+def build(layout: Layout, specification: Specification) -> Spec:
+    """Compose what goes into the container's directory. Raises InvalidArgument and Unsupported with Docker's texts."""
+    config, host_config = specification.config, specification.host_config
+    namespaces = _namespaces(host_config, specification.peers)
     return {
-        "id": container_id,
-        "hostname": hostname,
-        "domainname": config.get("Domainname") or "",
+        "id": specification.id,
+        "hostname": specification.hostname,
+        "domainname": config["Domainname"],
         "namespaces": namespaces,
-        "root": _root(layout, directory, host_config, list(layer_dirs), mounts)
-        | {"working_directory": config.get("WorkingDir") or "/"},
-        "process": _process(layout, config, host_config, hostname),
-        "stdin": bool(config.get("OpenStdin")),
-        "stdin_once": bool(config.get("StdinOnce")),
-        "tty": terminal,
-        "log": _log(layout, container_id, host_config, log_group),
+        "root": _root(layout, specification)
+        | {"working_directory": config["WorkingDir"] or "/", "shm": _shared_memory(namespaces["ipc"])},
+        "process": _process(layout, config, host_config, specification.hostname),
+        "stdin": config["OpenStdin"],
+        "stdin_once": config["StdinOnce"],
+        "tty": config["Tty"],
+        "log": _log(layout, specification),
         "notice_socket": str(layout.notice_socket),
-        "resources": {key: host_config.get(key) for key in host_config if key not in ("Binds", "Mounts")},
     }
 
 
-def _namespaces(host_config: Mapping[str, Any], peers: Mapping[str, int]) -> dict[str, str]:
+def _namespaces(host_config: HostConfig, peers: Mapping[str, int]) -> dict[str, str]:
     """For each kind "private", "host" or the path of a namespace to join."""
     modes = {
-        "network": ("net", host_config.get("NetworkMode") or "default"),
-        "ipc": ("ipc", host_config.get("IpcMode") or "private"),
-        "uts": ("uts", host_config.get("UTSMode") or "private"),
-        "pid": ("pid", host_config.get("PidMode") or "private"),
-        "cgroup": ("cgroup", host_config.get("CgroupnsMode") or "private"),
+        "network": ("net", host_config["NetworkMode"]),
+        "ipc": ("ipc", host_config["IpcMode"]),
+        "uts": ("uts", host_config["UTSMode"]),
+        "pid": ("pid", host_config["PidMode"]),
+        "cgroup": ("cgroup", host_config["CgroupnsMode"]),
     }
     chosen = {}
     for name, (file, mode) in modes.items():
@@ -88,33 +101,39 @@ def _namespaces(host_config: Mapping[str, Any], peers: Mapping[str, int]) -> dic
     return chosen
 
 
-def _root(
-    layout: Layout, directory: Path, host_config: Mapping[str, Any], layers: list[str], mounts: Iterable[MountPoint]
-) -> dict[str, Any]:
-    privileged = bool(host_config.get("Privileged"))
+def _shared_memory(ipc: str) -> str:
+    """Whose /dev/shm the container shares: the host's, or that of the container at whose namespaces ``ipc`` points."""
+    return f"{ipc.rpartition('/')[0]}/mnt" if ipc.startswith("/") else ipc.removeprefix("private")
+
+
+def _root(layout: Layout, specification: Specification) -> dict[str, Any]:
+    host_config = specification.host_config
+    directory = layout.container(specification.id)
+    privileged = host_config["Privileged"]
     files = {target: directory / name for target, name in _NETWORK_FILES.items()}
-    users = list(mounts)
-    if host_config.get("Init"):
-        users.append(MountPoint("bind", _init_program(), INIT_TARGET, read_only=True))
+    users = list(specification.mounts)
+    if host_config["Init"]:
+        users.append(Mount("bind", _init_program(), INIT_TARGET, read_only=True))
+    own_memory = host_config["IpcMode"] in ("", "private", "shareable")
     kernel = mount_plan.kernel_mounts(
-        privileged=privileged, shm_size=host_config.get("ShmSize") or 0, cgroups=cgroups.hierarchies()
+        privileged=privileged,
+        shm_size=host_config["ShmSize"] if own_memory else None,
+        cgroups=cgroups.hierarchies(),
     )
-    masked = host_config.get("MaskedPaths")
-    readonly = host_config.get("ReadonlyPaths")
+    masked, readonly = host_config["MaskedPaths"], host_config["ReadonlyPaths"]
     return {
         "layer_store": str(layout.images / "layers"),
-        "layers": layers,
+        "layers": list(specification.layers),
         "upper": str(directory / "upper"),
         "work": str(directory / "work"),
         "mountpoint": str(directory / "root"),
-        "read_only": bool(host_config.get("ReadonlyRootfs")),
-        "slave": any(mount.propagation in ("slave", "rslave", "shared", "rshared") for mount in users),
+        "read_only": host_config["ReadonlyRootfs"],
         "mounts": kernel,
-        "devices": mount_plan.devices(host_config),
+        "devices": devices.nodes(host_config),
         "volumes": mount_plan.user_mounts(users, files),
         "sysctls": {f"/proc/sys/{key.replace('.', '/')}": text for key, text in _sysctls(host_config)},
-        "masked_paths": [] if privileged else list(mount_plan.MASKED_PATHS if masked is None else masked),
-        "readonly_paths": [] if privileged else list(mount_plan.READONLY_PATHS if readonly is None else readonly),
+        "masked_paths": [] if privileged else list(MASKED_PATHS if masked is None else masked),
+        "readonly_paths": [] if privileged else list(READONLY_PATHS if readonly is None else readonly),
     }
 
 
@@ -126,52 +145,60 @@ def _init_program() -> str:
     raise InvalidArgument("--init needs tini-static on the host: install the package tini")
 
 
-def _sysctls(host_config: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _sysctls(host_config: HostConfig) -> Iterable[tuple[str, str]]:
     """Only what belongs to a namespace of the container may be set: kernel.* of IPC, fs.mqueue.* and net.*."""
-    for key, text in (host_config.get("Sysctls") or {}).items():
+    mode = host_config["NetworkMode"]
+    shared = mode == "host" or mode.startswith("container:")
+    wanted = ({} if shared else _network_defaults()) | dict(host_config["Sysctls"] or {})
+    for key, text in wanted.items():
         ours = key.startswith(("net.", "fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm"))
         if not ours or ".." in key or "/" in key:
             raise InvalidArgument(f'invalid sysctl "{key}": not in a separate kernel namespace')
-        yield key, str(text)
+        yield key, text
 
 
-def _process(
-    layout: Layout, config: Mapping[str, Any], host_config: Mapping[str, Any], hostname: str
-) -> dict[str, Any]:
-    args = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
-    if host_config.get("Init"):
+@functools.cache
+def _network_defaults() -> dict[str, str]:
+    """Docker's for a network of the container's own: ports below 1024 and ping need no root. As the kernel has them."""
+    defaults = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+    return {key: text for key, text in defaults.items() if Path("/proc/sys", *key.split(".")).exists()}
+
+
+def _process(layout: Layout, config: Config, host_config: HostConfig, hostname: str) -> dict[str, Any]:
+    args = command(config)
+    if host_config["Init"]:
         args = [INIT_TARGET, "--", *args]
     options = _security_options(host_config)
-    bits = capabilities.compute(
-        host_config.get("CapAdd") or (), host_config.get("CapDrop") or (), bool(host_config.get("Privileged"))
-    )
+    bits = capabilities.compute(host_config["CapAdd"] or (), host_config["CapDrop"] or (), host_config["Privileged"])
+    program = _seccomp(layout, options, bits, host_config["Privileged"])
     return {
         "args": args,
         "env": _environment(config, hostname),
-        "cwd": config.get("WorkingDir") or "/",
-        "user": config.get("User") or "",
-        "groups": list(host_config.get("GroupAdd") or ()),
-        "tty": bool(config.get("Tty")),
-        "console_size": list(host_config.get("ConsoleSize") or (0, 0)),
+        "cwd": config["WorkingDir"] or "/",
+        "user": config["User"],
+        "groups": host_config["GroupAdd"] or [],
+        "tty": config["Tty"],
+        "console_size": host_config["ConsoleSize"],
         "capabilities": capabilities.mask(bits),
         "no_new_privileges": "no-new-privileges" in options,
-        "seccomp": _seccomp(layout, options, bits, bool(host_config.get("Privileged"))),
-        "rlimits": [_rlimit(limit) for limit in host_config.get("Ulimits") or ()],
-        "oom_score_adj": host_config.get("OomScoreAdj") or 0,
+        "seccomp": base64.b64encode(program).decode(),
+        "filter_first": not program or filters.may_fork_and_execute(program),
+        "rlimits": [_rlimit(limit) for limit in host_config["Ulimits"] or ()],
+        "oom_score_adj": host_config["OomScoreAdj"],
     }
 
 
-def _environment(config: Mapping[str, Any], hostname: str) -> list[str]:
+def _environment(config: Config, hostname: str) -> list[str]:
     """Docker's own variables first, so that the image and the user can replace them."""
-    terminal = ["TERM=xterm"] if config.get("Tty") else []
-    entries = [DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal, *(config.get("Env") or ())]
+    terminal = ["TERM=xterm"] if config["Tty"] else []
+    entries = [DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal, *(config["Env"] or ())]
     return [entry for entry in entries if "=" in entry]
 
 
-def _security_options(host_config: Mapping[str, Any]) -> dict[str, str]:
+def _security_options(host_config: HostConfig) -> dict[str, str]:
     """``--security-opt`` as name → value; both ``name=value`` and the old ``name:value`` are in use."""
     options = {}
-    for text in host_config.get("SecurityOpt") or ():
+    for text in host_config["SecurityOpt"] or ():
         separator = "=" if "=" in text else ":"
         name, _, value = text.partition(separator)
         if name != "no-new-privileges" or value != "false":
@@ -179,13 +206,13 @@ def _security_options(host_config: Mapping[str, Any]) -> dict[str, str]:
     return options
 
 
-def _seccomp(layout: Layout, options: Mapping[str, str], bits: frozenset[str], privileged: bool) -> str:
-    """The compiled filter in base64, or nothing. A profile is given as its JSON text: the client reads the file."""
+def _seccomp(layout: Layout, options: Mapping[str, str], bits: frozenset[str], privileged: bool) -> bytes:
+    """The compiled filter, or nothing. A profile is given as its JSON text: the client reads the file."""
     text = options.get("seccomp", "")
     if text == "unconfined" or (privileged and not text):
-        return ""
+        return b""
     profile = _profile(text) if text else DEFAULT
-    return base64.b64encode(seccomp.program(bits, profile, layout.cache)).decode()
+    return seccomp.program(bits, profile, layout.cache)
 
 
 def _profile(text: str) -> Profile:
@@ -195,24 +222,24 @@ def _profile(text: str) -> Profile:
         raise InvalidArgument(f"decoding seccomp profile failed: {error}") from error
 
 
-def _rlimit(limit: Mapping[str, Any]) -> tuple[int, int, int]:
+def _rlimit(limit: Ulimit) -> tuple[int, int, int]:
     number = getattr(resource, f"RLIMIT_{limit['Name'].upper()}", None)
     if number is None:
         raise InvalidArgument(f"invalid ulimit type: {limit['Name']}")
     return number, limit["Soft"], limit["Hard"]
 
 
-def _log(layout: Layout, container_id: str, host_config: Mapping[str, Any], group: int) -> dict[str, Any] | None:
+def _log(layout: Layout, specification: Specification) -> dict[str, Any] | None:
     """Where and how the shim logs; None for the driver ``none``. Rotation is on unless ``max-size`` says otherwise."""
-    log_config = host_config.get("LogConfig") or {}
-    if log_config.get("Type") == "none":
+    chosen = specification.host_config["LogConfig"]
+    if chosen["Type"] == "none":
         return None
-    options = log_config.get("Config") or {}
+    options = chosen["Config"]
     return {
-        "path": str(layout.log(container_id)),
+        "path": str(layout.log(specification.id)),
         "max_size": parse_size(options.get("max-size", "20m")),
         "max_files": int(options.get("max-file", "5")),
-        "group": group,
+        "group": specification.log_group,
     }
 
 

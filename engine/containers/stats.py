@@ -12,15 +12,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from engine import rfc3339
 from engine.errors import NotFound
 from engine.kernel.cgroups import ROOT, files, version
-
-from .logs import timestamp
 
 Sample = dict[str, Any]
 
 _TICK = 10**9 // os.sysconf("SC_CLK_TCK")  # nanoseconds
-_NEVER = "0001-01-01T00:00:00Z"
 _BLOCK_FIELDS = (
     "io_service_bytes_recursive", "io_serviced_recursive", "io_queue_recursive", "io_service_time_recursive",
     "io_wait_time_recursive", "io_merged_recursive", "io_time_recursive", "sectors_recursive",
@@ -35,7 +33,7 @@ def read(path: str, interfaces: Mapping[str, str] | None = None, root: str = ROO
     sizes bytes. Raises NotFound when the cgroup is not there.
     """
     sample = _version_two(root + path) if version(root) == 2 else _version_one(root, path)
-    sample |= {"read": timestamp(time.time_ns()), "num_procs": 0, "storage_stats": {}}
+    sample |= {"read": rfc3339.render_fixed(time.time_ns()), "num_procs": 0, "storage_stats": {}}
     sample["cpu_stats"] |= _system()
     if interfaces:
         sample["networks"] = {name: _interface(host) for name, host in interfaces.items()}
@@ -48,7 +46,7 @@ def document(container_id: str, name: str, current: Sample, previous: Sample | N
         "name": f"/{name}",
         "id": container_id,
         **current,
-        "preread": previous["read"] if previous else _NEVER,
+        "preread": previous["read"] if previous else rfc3339.ZERO,
         "precpu_stats": previous["cpu_stats"] if previous else _no_cpu(),
     }
 
@@ -58,8 +56,8 @@ def stopped(container_id: str, name: str) -> Sample:
     return {
         "name": f"/{name}",
         "id": container_id,
-        "read": _NEVER,
-        "preread": _NEVER,
+        "read": rfc3339.ZERO,
+        "preread": rfc3339.ZERO,
         "pids_stats": {},
         "blkio_stats": dict.fromkeys(_BLOCK_FIELDS),
         "num_procs": 0,
@@ -194,10 +192,10 @@ def _interface(host: str) -> dict[str, int]:
 
 def _system() -> dict[str, int]:
     """Time that all processors have spent since boot, idle or not, and how many there are; proc_stat(5)."""
-    with open("/proc/stat", encoding="ascii") as file:
-        first = file.readline().split()
-        processors = sum(1 for line in file if line.startswith("cpu"))
-    return {"system_cpu_usage": sum(map(int, first[1:8])) * _TICK, "online_cpus": processors}
+    text = files.read("/proc", "stat")
+    # The first line, ``cpu``, is the sum of the others.
+    first = text[: text.index("\n")].split()
+    return {"system_cpu_usage": sum(map(int, first[1:8])) * _TICK, "online_cpus": text.count("\ncpu")}
 
 
 @functools.cache

@@ -18,9 +18,12 @@ from engine.errors import MuelleError, Unavailable
 Message = dict[str, Any]
 
 MAX_MESSAGE = 128 * 1024
-MAX_DESCRIPTORS = 4
+MAX_DESCRIPTORS = 6
 _DESCRIPTOR = struct.Struct("i")
-_RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+_RIGHTS = (int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS))
+# Plain numbers: arithmetic on enumerations writes to a hundred kilobytes that a shim would else share with others.
+_TOO_LONG = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+_CLOSE_ON_EXEC = int(socket.MSG_CMSG_CLOEXEC)
 
 
 def send(sock: socket.socket, message: Message, fds: Iterable[int] = ()) -> None:
@@ -32,20 +35,27 @@ def receive(sock: socket.socket) -> tuple[Message, list[int]]:
     """Receive one message with its descriptors, which the caller owns. Raises EOFError when the peer has closed."""
     # Not socket.recv_fds: before Python 3.13 it drops its flags, and descriptors would leak into commands.
     space = socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR.size)
-    data, ancillary, flags, _ = sock.recvmsg(MAX_MESSAGE, space, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, flags, _ = sock.recvmsg(MAX_MESSAGE, space, _CLOSE_ON_EXEC)
     fds = [fd for level, kind, payload in ancillary if (level, kind) == _RIGHTS for fd in _unpack(payload)]
     try:
         if not data and not fds:
             raise EOFError("the peer closed the connection")
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        if flags & _TOO_LONG:
             raise ValueError("message too long")
-        message = json.loads(data)
+        message = _decode(data)
         if not isinstance(message, dict):
             raise ValueError("message is not an object")
     except BaseException:
         close_all(fds)
         raise
     return message, fds
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode())
+    except RecursionError as error:
+        raise ValueError("message too deep") from error
 
 
 def _unpack(payload: bytes) -> list[int]:
@@ -61,15 +71,20 @@ def result(message: Message) -> Message:
 
 
 def connect(path: str | os.PathLike[str], timeout: float = 30) -> socket.socket:
-    """Connect to a socket of this protocol. Raises Unavailable when nobody listens."""
+    """Connect to a socket of this protocol. Raises Unavailable when nobody listens; clients read the text of that."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     sock.settimeout(timeout)
     try:
         sock.connect(os.fspath(path))
     except OSError as error:
         sock.close()
-        raise Unavailable(f"no process answers at {os.fspath(path)}: {error.strerror}") from error
+        raise Unavailable(f"no process answers at {_name(path)}: {error.strerror}") from error
     return sock
+
+
+def _name(path: str | os.PathLike[str]) -> str:
+    """What a client may know of a socket: not where it lies."""
+    return os.fspath(path).rpartition("/")[2]
 
 
 def call(path: str | os.PathLike[str], message: Message, fds: Iterable[int] = (), timeout: float = 30) -> Message:
@@ -79,7 +94,7 @@ def call(path: str | os.PathLike[str], message: Message, fds: Iterable[int] = ()
             send(sock, message, fds)
             reply, received = receive(sock)
         except (OSError, EOFError) as error:
-            raise Unavailable(f"the process at {os.fspath(path)} went away: {error}") from error
+            raise Unavailable(f"the process at {_name(path)} went away: {error}") from error
     close_all(received)
     return result(reply)
 

@@ -19,13 +19,20 @@ from engine.archives.reader import Entry, Readable, TarReader
 from engine.errors import InvalidArgument
 from engine.images.content import Blob, receive
 from engine.images.manifests import Description, describe
+from engine.images.platforms import Platform
 
 _MAX_FILES = 100_000
 _MAX_HOPS = 16
+_MAX_NAME = 1024  # all names are in memory at once
 
 
-def open_archive(stream: Readable, directory: Path, budget: Budget) -> list[Description]:
-    """Receive all files of an archive into ``directory`` and return the images in it, digests checked."""
+def open_archive(
+    stream: Readable, directory: Path, budget: Budget, platform: Platform | None = None
+) -> list[Description]:
+    """Receive all files of an archive into ``directory`` and return the images in it, digests checked.
+
+    InvalidArgument for a bad archive, NotFound when no image in it is for the platform.
+    """
     reader = TarReader(plain(stream).stream)
     files: dict[str, Blob] = {}
     links: dict[str, str] = {}
@@ -33,13 +40,15 @@ def open_archive(stream: Readable, directory: Path, budget: Budget) -> list[Desc
         budget.count()
         if number >= _MAX_FILES:
             raise InvalidArgument(f"archive has more than {_MAX_FILES} files")
+        if max(len(entry.name), len(entry.linkname)) > _MAX_NAME:
+            raise InvalidArgument(f"open {entry.name[:255]}…: file name too long")
         name = clean(entry.name)
         if entry.kind == stat.S_IFREG and entry.sparse is None:
             files[name] = receive(reader, directory / str(number), budget)
         elif entry.kind == stat.S_IFLNK or entry.is_hard_link:
             links[name] = _target(name, entry)
     _follow(links, files)
-    return describe(files)
+    return describe(files, platform)
 
 
 def _target(name: str, entry: Entry) -> str:

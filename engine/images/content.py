@@ -8,9 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from io import RawIOBase
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from engine.archives.compression import MAX_MAGIC, encoding_of, plain
 from engine.archives.limits import MIB, Budget
@@ -49,21 +47,13 @@ class Blob(NamedTuple):
         path.write_bytes(data)
         return cls(path, digest(data), digest(data), digest(data), len(data))
 
-    def json(self, what: str) -> Any:
-        """The parsed content; ``what`` names the file in InvalidArgument."""
-        return parse_json(self.content(what), what)
-
     def content(self, what: str) -> bytes:
+        """All of a small file; ``what`` names it in InvalidArgument."""
+        if self.plain != self.received:
+            raise InvalidArgument(f"invalid {what}: it is compressed")
         if self.size > MAX_JSON:
             raise InvalidArgument(f"{what} is larger than {MAX_JSON} bytes")
         return self.path.read_bytes()
-
-
-def parse_json(data: bytes, what: str) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as failure:
-        raise InvalidArgument(f"invalid {what}: {failure}") from None
 
 
 class _Digester:

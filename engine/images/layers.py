@@ -40,7 +40,9 @@ def unpack(blob: Blob, directory: Path, limits: Limits, progress: Progress) -> i
     try:
         with blob.path.open("rb", buffering=_BUFFER) as stream:
             meter = Meter(stream, progress, blob.plain[_SHORT_ID], blob.path.stat().st_size)
-            size = extract(plain(meter).stream, root, _POLICY, limits)
+            # Once at most: what a layer decompresses to is what its diff ID is of, whatever that looks like.
+            source = meter if blob.stored == blob.plain else plain(meter).stream
+            size = extract(source, root, _POLICY, limits)
             meter.finish()
             return size
     finally:

@@ -6,10 +6,13 @@ import re
 from typing import NamedTuple
 
 from engine.errors import InvalidArgument
+from engine.images import globs
 
 DEFAULT_DOMAIN, OFFICIAL, DEFAULT_TAG = "docker.io", "library", "latest"
 _LEGACY_DOMAIN = "index.docker.io"
 _MAX_NAME = 255
+_MAX_REFERENCE = 512  # with host, tag and digest; what a store of names has room for
+_ALGORITHM = "sha256"
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[(?:[a-fA-F0-9:]+)\])(?::[0-9]+)?"
@@ -61,6 +64,8 @@ class Reference(NamedTuple):
 
 def parse(text: str) -> Reference:
     """Parse and complete a name. InvalidArgument with Docker's text when it is none."""
+    if len(text) > _MAX_REFERENCE:
+        raise InvalidArgument("invalid reference format")
     if _IDENTIFIER.fullmatch(text):
         raise InvalidArgument(f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings")
     domain, path = _split(text)
@@ -75,6 +80,26 @@ def parse(text: str) -> Reference:
     digest = _checked(match["digest"])
     tag = match["tag"] or (None if digest else DEFAULT_TAG)
     return Reference(match["domain"], match["path"], tag, digest)
+
+
+def parse_tag(text: str) -> Reference:
+    """Parse a name that is to be given to an image: one with a tag, that nobody takes for an image's ID."""
+    parsed = parse(text)
+    if parsed.digest:
+        raise InvalidArgument("refusing to create a tag with a digest reference")
+    if parsed.familiar_name == _ALGORITHM:
+        raise InvalidArgument("refusing to create an ambiguous tag using digest algorithm as name")
+    return parsed
+
+
+def fits(pattern: str, familiar: str) -> bool:
+    """Whether a familiar reference, or its name without tag and digest, fits a pattern (reference.FamiliarMatch).
+
+    InvalidArgument when the pattern is malformed.
+    """
+    before, slash, last = familiar.partition("@")[0].rpartition("/")
+    name = f"{before}{slash}{last.partition(':')[0]}"
+    return globs.matches(pattern, familiar) or globs.matches(pattern, name)
 
 
 def _split(text: str) -> tuple[str, str]:

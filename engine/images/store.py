@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
+from engine import rfc3339
 from engine.archives.limits import DEFAULT, Budget, Limits
-from engine.errors import NotFound
-from engine.images import layers, saving
+from engine.errors import InvalidArgument, NotFound
+from engine.images import configuration, layers, saving
 from engine.images.archives import open_archive
+from engine.images.configuration import Configuration
 from engine.images.content import Blob, ContentStore, is_digest, receive
-from engine.images.manifests import ARCHITECTURE, Description
+from engine.images.manifests import Description
+from engine.images.platforms import HOST, Platform
 from engine.images.progress import Progress
 from engine.images.staging import locked, staging, sweep
 from engine.kernel import libc
@@ -38,7 +40,7 @@ class LoadedImage(NamedTuple):
 
     image_id: str
     references: tuple[str, ...]
-    config: dict[str, Any]
+    config: Configuration
     layers: tuple[str, ...]
     layer_sizes: tuple[int, ...]
     size: int
@@ -68,23 +70,33 @@ class ImageStore:
 
     # Adding
 
-    def load(self, stream: BinaryIO, progress: Progress) -> list[LoadedImage]:
+    def load(self, stream: BinaryIO, progress: Progress, platform: Platform | None = None) -> list[LoadedImage]:
         """Add the images of an archive: ``docker save`` of any version, skopeo's forms, OCI layouts, all perhaps
-        compressed. InvalidArgument for a bad archive, SystemFailure when the disk is full; then nothing is added."""
+        compressed; with ``platform`` only those for it.
+
+        InvalidArgument for a bad archive, NotFound when no image is for the platform, SystemFailure when the disk is
+        full; then nothing is added.
+        """
         with staging(self._area) as directory:
-            described = open_archive(stream, directory, Budget(directory, self._limits))
+            described = open_archive(stream, directory, Budget(directory, self._limits), platform)
             return self._add(described, directory, progress)
 
     def import_(
-        self, stream: BinaryIO, config: dict[str, Any], progress: Progress, comment: str = "Imported from -"
+        self,
+        stream: BinaryIO,
+        config: dict[str, Any],
+        progress: Progress,
+        comment: str = "Imported from -",
+        platform: Platform = HOST,
     ) -> LoadedImage:
         """Add a root file system, a perhaps compressed tar, as an image of one layer; ``config`` is Docker's Config."""
+        if platform.normalised.os != "linux":
+            raise InvalidArgument("operating system is not supported")
         with staging(self._area) as directory:
             budget = Budget(directory, self._limits)
             layer = receive(stream, directory / "layer", budget)
-            raw = orjson.dumps(_imported(layer, config, comment))
-            blob = Blob.of(directory / "config", raw)
-            described = Description(blob, orjson.loads(raw), (layer,), ())
+            raw = orjson.dumps(_imported(layer, config, comment, platform))
+            described = Description(Blob.of(directory / "config", raw), configuration.parse(raw), (layer,), ())
             return self._add([described], directory, progress)[0]
 
     def _add(self, described: list[Description], directory: Path, progress: Progress) -> list[LoadedImage]:
@@ -151,11 +163,10 @@ class ImageStore:
             image_id, (), self.config(image_id), tuple(record["chain_ids"]), sizes, sum(sizes), record["content_size"]
         )
 
-    def config(self, image_id: str) -> dict[str, Any]:
-        """The image's configuration (OCI image-spec, config.md); NotFound."""
+    def config(self, image_id: str) -> Configuration:
+        """The image's configuration; NotFound. Of one that an earlier version let in unchecked, what is right in it."""
         self._read_record(image_id)
-        config: dict[str, Any] = orjson.loads(self._content.path(image_id).read_bytes())
-        return config
+        return configuration.salvage(orjson.loads(self._content.path(image_id).read_bytes()))
 
     def layer_dirs(self, image_id: str) -> list[str]:
         """Lower directories for an overlay, top layer first; NotFound. An image without layers has none."""
@@ -237,14 +248,16 @@ def _sync(directory: Path) -> None:
         os.close(fd)
 
 
-def _imported(layer: Blob, config: dict[str, Any], comment: str) -> dict[str, Any]:
-    created = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+def _imported(layer: Blob, config: dict[str, Any], comment: str, platform: Platform) -> dict[str, Any]:
+    created = rfc3339.now()
+    variant = {"variant": platform.variant} if platform.variant else {}
     return {
-        "architecture": ARCHITECTURE,
+        "architecture": platform.architecture,
+        **variant,
         "comment": comment,
         "config": config,
         "created": created,
         "history": [{"created": created, "comment": comment}],
-        "os": "linux",
+        "os": platform.os,
         "rootfs": {"type": "layers", "diff_ids": [layer.plain]},
     }

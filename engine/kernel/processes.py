@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
+
 
 def start_time(pid: int) -> int | None:
     """Field 22 of /proc/PID/stat, in clock ticks since boot; None for a process that does not exist or is a zombie."""
@@ -12,3 +15,17 @@ def start_time(pid: int) -> int | None:
     except OSError:
         return None
     return None if not fields or fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def blank_command_line() -> None:
+    """Overwrite what /proc/PID/cmdline and environ show of this process, and of those it will fork."""
+    start, end = command_line_memory()
+    ctypes.memset(start, 0, end - start)
+
+
+@functools.cache
+def command_line_memory() -> tuple[int, int]:
+    """Where the kernel reads both: arg_start and env_end, fields 48 and 51 of /proc/PID/stat. A fork has the same."""
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    return int(fields[45]), int(fields[48])

@@ -8,8 +8,10 @@ import struct
 import termios
 from collections.abc import Sequence
 
+from engine.errors import SystemFailure
 from engine.kernel import libc
 
+_PTMX = os.makedev(5, 2)
 _TIOCSPTLCK = 0x40045431
 _TIOCGPTPEER = 0x5441
 
@@ -17,23 +19,18 @@ _TIOCGPTPEER = 0x5441
 def open_in_container(size: Sequence[int]) -> tuple[int, int]:
     """Open a master and its slave; ``size`` is (height, width), (0, 0) leaves it unset.
 
-    TIOCGPTPEER opens the slave without a path, so nothing that lies at /dev/pts/N can be taken for it.
+    TIOCGPTPEER opens the slave without a path, so nothing that lies at /dev/pts/N can be taken for it. A container may
+    have put anything at /dev/pts/ptmx, so that is looked at before it is used.
     """
-    master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if libc.file_system(master) != libc.DEVPTS_SUPER_MAGIC or os.fstat(master).st_rdev != _PTMX:
+        raise SystemFailure("/dev/pts/ptmx of the container does not make terminals")
+    os.set_blocking(master, True)
     fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
     slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     if any(size):
         resize(master, *size)
     return master, slave
-
-
-def become_console(slave: int) -> None:
-    """Make the slave /dev/console of the container and the controlling terminal of this session leader."""
-    os.close(os.open("/dev/console", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY, 0o600))
-    fd = libc.open_tree(slave, "", libc.OPEN_TREE_CLONE | libc.OPEN_TREE_CLOEXEC | libc.AT_EMPTY_PATH)
-    libc.move_mount(fd, libc.AT_FDCWD, "/dev/console")
-    os.close(fd)
-    take(slave)
 
 
 def take(slave: int) -> None:

@@ -67,25 +67,33 @@ def publish(
         for mapping in mappings:
             chosen.append(_choose(container_ip, mapping, [*taken, *chosen], held, endpoint))
         _change(layout, nft, "add", chosen)
-    return [PortMapping(p.protocol, p.host_ip or EVERY_ADDRESS, p.host_port, p.container_port) for p in chosen]
+    return [_mapping(each) for each in chosen]
 
 
-def unpublish(layout: Layout, container_ip: str, mappings: Iterable[PortMapping]) -> None:
-    """Take back what ``publish`` returned; what is not there, or leads elsewhere by now, is left alone."""
-    ours = {_published(container_ip, mapping) for mapping in mappings}
-    if not ours:
-        return
+def published(layout: Layout, container_ip: str) -> list[PortMapping]:
+    """What leads to an address, as ``publish`` returned it: for a caller that died before it wrote that down."""
+    with reported(), Nftables() as nft:
+        found = firewall.published(nft, layout.firewall_table)
+    return [_mapping(each) for each in found if each.container_ip == container_ip]
+
+
+def unpublish(layout: Layout, container_ip: str) -> None:
+    """Take away everything that leads to an address; nothing is fine."""
     with reported(), exclusive(layout), Nftables() as nft:
-        present = [entry for entry in firewall.published(nft, layout.firewall_table) if entry in ours]
-        _change(layout, nft, "delete", present)
+        present = firewall.published(nft, layout.firewall_table)
+        _change(layout, nft, "delete", [entry for entry in present if entry.container_ip == container_ip])
 
 
 def restore(layout: Layout, publications: Mapping[str, Iterable[PortMapping]]) -> None:
-    """Make the published ports exactly these (container address → mappings): after a reboot or a flushed firewall."""
+    """Publish what is missing, after a reboot or a flushed firewall, and take away what leads to no container.
+
+    ``publications`` has an entry for every address that is given out. What leads to one of them stays, listed or not:
+    it may have been published for a start that is under way.
+    """
     wanted = {_published(ip, mapping) for ip, mappings in publications.items() for mapping in mappings}
     with reported(), exclusive(layout), Nftables() as nft:
         present = set(firewall.published(nft, layout.firewall_table))
-        _change(layout, nft, "delete", sorted(present - wanted))
+        _change(layout, nft, "delete", sorted(each for each in present if each.container_ip not in publications))
         _change(layout, nft, "add", sorted(wanted - present))
 
 
@@ -171,6 +179,10 @@ def _published(container_ip: str, mapping: PortMapping) -> Published:
     if host_ip:
         host_ip = str(_valid(host_ip))
     return Published(host_ip, mapping.protocol, mapping.host_port, str(_valid(container_ip)), mapping.container_port)
+
+
+def _mapping(entry: Published) -> PortMapping:
+    return PortMapping(entry.protocol, entry.host_ip or EVERY_ADDRESS, entry.host_port, entry.container_port)
 
 
 def _valid(address: str) -> IPv4Address:

@@ -1,16 +1,16 @@
-"""The ``local`` driver: a volume is a directory below ``layout.volumes``, and its name is the directory's."""
+"""The ``local`` driver: a volume is a directory below ``layout.volumes``.
+
+The directory has the volume's name, or, where several projects have their own, ``project~name``.
+"""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engine.archives.trees import remove_tree
+from engine.archives.trees import remove_tree, tree_size
 from engine.errors import InvalidArgument, NotFound, SystemFailure, Unsupported
-from engine.kernel import libc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 DRIVER = "local"
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
+_DIRECTORY = re.compile(r"(?:[a-z0-9][a-z0-9_-]*~)?" + _NAME.pattern)
 _MOUNT_OPTIONS = ("type", "o", "device")
 
 
@@ -41,39 +41,35 @@ def check(name: str, driver: str = DRIVER, options: Mapping[str, str] | None = N
     _check_options(name, options or {})
 
 
-def create(layout: Layout, name: str, driver: str = DRIVER, options: Mapping[str, str] | None = None) -> Path:
+def create(layout: Layout, directory: str) -> Path:
     """Make a volume's directory and return the path that containers are given; one that is there is kept as it is."""
-    check(name, driver, options)
-    path = layout.volume(name)
+    path = _place(layout, directory)
     try:
         path.parent.mkdir(mode=0o701, exist_ok=True)
         path.mkdir(mode=0o755, exist_ok=True)
     except OSError as error:
-        raise SystemFailure(f"create {name}: {error.strerror}") from error
+        raise SystemFailure(f"create {directory}: {error.strerror}") from error
     return path
 
 
-def remove(layout: Layout, name: str) -> None:
+def remove(layout: Layout, directory: str) -> None:
     """Delete a volume with all it holds; none is fine. That nobody uses it is the caller's affair."""
-    check(name)
     try:
-        remove_tree(layout.volume(name).parent)
+        remove_tree(_place(layout, directory).parent)
     except OSError as error:
-        raise SystemFailure(f"remove {name}: {error.filename}: {error.strerror}") from error
+        raise SystemFailure(f"remove {directory}: {error.filename}: {error.strerror}") from error
 
 
-def usage(layout: Layout, name: str) -> int:
+def usage(layout: Layout, directory: str) -> int:
     """Bytes in a volume as ``docker system df`` counts them: sizes of all but directories, each hard link once."""
-    check(name)
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    for status in _entries(layout.volume(name)):
-        identity = (status.st_dev, status.st_ino)
-        if status.st_nlink > 1 and identity in seen:
-            continue
-        seen.add(identity)
-        total += status.st_size
-    return total
+    return tree_size(_place(layout, directory))
+
+
+def _place(layout: Layout, directory: str) -> Path:
+    """Where a volume's files are; a name that leads elsewhere than below the volumes is refused."""
+    if not _DIRECTORY.match(directory):
+        raise InvalidArgument(f"{directory!r} is no directory of a volume")
+    return layout.volume(directory)
 
 
 def _check_options(name: str, options: Mapping[str, str]) -> None:
@@ -84,35 +80,3 @@ def _check_options(name: str, options: Mapping[str, str]) -> None:
         raise InvalidArgument(f'create {name}: missing required option: "device"')
     if options:
         raise Unsupported(f"create {name}: volumes that are mounted (options type, o, device) are not supported")
-
-
-def _entries(root: Path) -> Iterator[os.stat_result]:
-    """lstat of everything below a directory that is no directory; what vanishes meanwhile is passed over.
-
-    Containers may write at the same time: no symlink is followed, and directories nested deeper than a path can name
-    (4096 bytes) are not counted.
-    """
-    try:
-        top = os.open(root, _DIRECTORY)
-    except FileNotFoundError:
-        return
-    try:
-        pending = ["."]
-        while pending:
-            with suppress(OSError):
-                yield from _directory(top, pending.pop(), pending)
-    finally:
-        os.close(top)
-
-
-def _directory(top: int, path: str, pending: list[str]) -> Iterator[os.stat_result]:
-    descriptor = libc.openat2(top, path, _DIRECTORY, resolve=libc.RESOLVE_BENEATH | libc.RESOLVE_NO_SYMLINKS)
-    try:
-        with os.scandir(descriptor) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(f"{path}/{entry.name}")
-                else:
-                    yield entry.stat(follow_symlinks=False)
-    finally:
-        os.close(descriptor)

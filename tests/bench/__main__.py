@@ -1,4 +1,7 @@
-"""``./muelle bench [--only NAME] [--runs N] [--running] [--json]``: both engines in the same run, alternating."""
+"""``./muelle bench [ROW ...] [--runs N] [--running] [--json]``: both engines in the same run, alternating.
+
+``./muelle bench waiting`` is another measurement, see ``waiting``.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,19 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import engines
+from tests.bench import engines, waiting
 from tests.bench.report import Result, Series, table
-from tests.bench.workloads import WORKLOADS, Workload
+from tests.bench.workloads import TABLE, Workload
 
 if TYPE_CHECKING:
     from tests.bench.engines import Engine
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["waiting"]:
+        return waiting.main(sys.argv[2:])
     options = _options()
-    chosen = [workload for workload in WORKLOADS if not options.only or workload.name in options.only]
+    chosen = [workload for workload in TABLE if not options.rows or workload.name in options.rows]
     with engines.ours(use_running=options.running) as ours, engines.dockerd() as theirs:
         if theirs is None:
             print("dockerd is not installed: measuring this engine alone", file=sys.stderr)
@@ -28,13 +33,20 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="muelle bench", description="Measure this engine, and dockerd beside it.")
-    names = [workload.name for workload in WORKLOADS]
-    parser.add_argument("--only", action="append", choices=names, help="measure only this; may be given again")
+    names = [workload.name for workload in TABLE]
+    parser = argparse.ArgumentParser(
+        prog="muelle bench",
+        description="Measure this engine, and dockerd beside it.",
+        epilog=f"rows: {', '.join(names)}",
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="what to measure; everything without")
     parser.add_argument("--runs", type=int, help="measurements of each workload on each engine")
     parser.add_argument("--running", action="store_true", help="measure the running installation, not a fresh one")
     parser.add_argument("--json", action="store_true", help="print every single measurement as JSON")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := sorted(set(options.rows) - set(names)):
+        parser.error(f"no such row: {', '.join(unknown)}")
+    return options
 
 
 def _measure(workload: Workload, ours: Engine, theirs: Engine | None, runs: int) -> Result:

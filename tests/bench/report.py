@@ -32,7 +32,10 @@ class Result(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        return self.ours.median / self.theirs.median if self.theirs and self.theirs.median else None
+        """The median of the ratios of measurements taken one after the other, under the same load of the machine."""
+        if self.theirs is None:
+            return None
+        return statistics.median(mine / other for mine, other in zip(self.ours.values, self.theirs.values, strict=True))
 
     @property
     def reached(self) -> bool | None:

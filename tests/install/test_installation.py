@@ -61,7 +61,7 @@ def test_a_second_up_changes_nothing(own: Installation) -> None:
 def test_status_names_every_service(own: Installation) -> None:
     result = own.muelle("status")
     assert result.returncode == 0, result.stdout
-    for name in ("broker", "launcher", "monitor", "web", "worker-lifecycle", "worker-transfer"):
+    for name in ("broker", "launcher", "monitor", "web", "worker-disk", "worker-lifecycle", "worker-transfer"):
         assert f"{name} " in result.stdout
 
 

@@ -23,7 +23,7 @@ def test_every_line_of_the_procfile_is_a_program(settings: Settings) -> None:
     parser = configparser.RawConfigParser()
     parser.read_string(procfile.configuration(settings))
     programs = {name.removeprefix("program:") for name in parser.sections() if name.startswith("program:")}
-    assert programs == {"broker", "launcher", "monitor", "worker-lifecycle", "worker-transfer", "web"}
+    assert programs == {"broker", "launcher", "monitor", "worker-disk", "worker-lifecycle", "worker-transfer", "web"}
 
 
 def test_a_broker_elsewhere_replaces_ours(settings: Settings) -> None:

@@ -12,10 +12,16 @@ import io
 import json
 import platform
 import subprocess
+import sys
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+if sys.version_info >= (3, 14):
+    from compression import zstd as zstd
+else:
+    from backports import zstd as zstd
 
 BUSYBOX = Path("/bin/busybox")
 CREATED = "2024-01-01T00:00:00Z"

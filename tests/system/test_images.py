@@ -16,6 +16,7 @@ import pytest
 from tests.support import archives
 from tests.support.archives import busybox_layer, docker_archive, files, layer, member, oci_archive
 from tests.support.docker import Docker
+from tests.system import http
 from tests.system.waiting import inspect
 
 if TYPE_CHECKING:
@@ -234,3 +235,73 @@ def test_image_prune(docker: Docker) -> None:
     docker("image", "prune", "-f", "--filter", "label=prune-me")
     assert docker("images", "-q", "--filter", "dangling=true", "--filter", "label=prune-me") == ""
     assert docker("images", "-q", f"{NAME}:1") != ""
+
+
+def _with_configuration(**change: object) -> bytes:
+    raw = json.dumps({**archives.config([]), **change}).encode()
+    manifest = [{"Config": "c.json", "RepoTags": [f"{NAME}:1"], "Layers": []}]
+    return files({"c.json": raw, "manifest.json": json.dumps(manifest).encode()})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config": {"Labels": {"a": 1}}}, "invalid image JSON: config.Labels.a: not a string"),
+        ({"config": "x"}, "invalid image JSON: config: not an object"),
+        ({"config": {"WorkingDir": "/" * (1 << 20)}}, "config.WorkingDir: longer than 4095 characters"),
+        ({"config": {"User": "9" * 10_000}}, "config.User: longer than 512 characters"),
+        ({"history": ["x"]}, "history.0: not an object"),
+        ({"config": {"Env": ["A=\0"]}}, "a string holds a NUL character"),
+    ],
+    ids=["labels", "config", "directory", "user", "history", "nul"],
+)
+def test_a_configuration_with_wrong_fields_hurts_nobody(
+    docker: Docker, change: dict[str, object], message: str
+) -> None:
+    """Such an image loaded once, and from then on ``docker images`` failed for everybody."""
+    assert message in docker.run("load", stdin=_with_configuration(**change)).stderr.decode()
+    assert NAME not in docker("images")
+
+
+def test_a_user_of_many_digits(docker: Docker) -> None:
+    docker("load", stdin=docker_archive([f"{NAME}:1"], [busybox_layer()], {"User": "9" * 500}))
+    result = docker.run("run", "--rm", f"{NAME}:1", "true")
+    assert result.returncode == 125
+    assert f"unable to find user {'9' * 64}…: no matching entries in passwd file" in result.stderr.decode()
+
+
+def test_a_layer_of_many_gzip_members(docker: Docker) -> None:
+    """bgzip and eStargz write such."""
+
+    def compress(data: bytes) -> bytes:
+        return b"".join(gzip.compress(data[start : start + 512], 1) for start in range(0, len(data), 512))
+
+    docker("load", stdin=oci_archive(f"{NAME}:1", two_layers(), {"Cmd": ["cat", "/etc/motd"]}, compress=compress))
+    assert docker("run", "--rm", f"{NAME}:1") == "second layer"
+
+
+def test_tags_that_look_like_an_id(docker: Docker, image: str) -> None:
+    message = "refusing to create an ambiguous tag using digest algorithm as name"
+    assert message in docker.run("tag", image, "sha256:foo").stderr.decode()
+    assert message in docker.run("import", "-", "sha256:foo", stdin=busybox_layer()).stderr.decode()
+    assert message in docker.run("load", stdin=docker_archive(["sha256:foo"], [busybox_layer()])).stderr.decode()
+    assert "sha256" not in docker("images", "--format", "{{.Repository}}").splitlines()
+
+
+def test_import_for_a_platform(docker: Docker, installation: Installation) -> None:
+    query = f"fromSrc=-&repo={NAME}&tag=arm&platform=linux/arm64/v8"
+    answer = http.call(installation.docker_host, "POST", f"/v1.41/images/create?{query}", busybox_layer())
+    assert answer.status == 200
+    found = json.loads(docker("image", "inspect", f"{NAME}:arm"))[0]
+    assert (found["Os"], found["Architecture"], found["Variant"]) == ("linux", "arm64", "v8")
+    refused = docker.run("create", "--pull", "never", "--platform", "linux/s390x", f"{NAME}:arm", "true")
+    assert "does not match the specified platform (linux/s390x)" in refused.stderr.decode()
+    bad = http.call(installation.docker_host, "POST", "/v1.41/images/create?fromSrc=-&platform=no-such", b"")
+    assert (bad.status, bad.message) == (400, '"no-such": unknown operating system or architecture: invalid argument')
+
+
+def test_a_star_in_a_filter_stops_at_a_slash(docker: Docker, image: str) -> None:
+    docker("tag", image, f"{NAME}:1")
+    assert NAME not in docker("images", "--filter", "reference=*", "--format", "{{.Repository}}").splitlines()
+    assert NAME in docker("images", "--filter", "reference=*/ma?e", "--format", "{{.Repository}}").splitlines()
+    assert "syntax error in pattern" in docker.run("images", "--filter", "reference=a[").stderr.decode()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -167,6 +169,47 @@ def test_inspect_lists_mounts(docker: Docker, image: str, tmp_path: Path) -> Non
 def test_no_mount_appears_on_the_host(docker: Docker, image: str, tmp_path: Path) -> None:
     docker("run", "-d", "--name", "mounted", "-v", f"{tmp_path}:/data", "-v", "held:/held", image, "sleep", "100")
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+
+
+# Propagation and depth of binds
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Path]:
+    """A mount of the host with another one below it."""
+    top = tmp_path / "tree"
+    top.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", top], check=True)
+    for name in ("below", "made"):
+        (top / name).mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", top / "below"], check=True)
+    subprocess.run(["mount", "--make-rshared", top], check=True)
+    yield top
+    subprocess.run(["umount", "-R", top], check=True)
+
+
+def test_a_shared_bind_carries_mounts_both_ways(docker: Docker, image: str, tree: Path) -> None:
+    words = ("--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined", "-v", f"{tree}:/data:shared")
+    identity = docker("run", "-d", *words, image, "sh", "-c", "mount -t tmpfs inside /data/made; sleep 1000")
+    eventually(lambda: f" {tree}/made " in Path("/proc/self/mountinfo").read_text())
+    subprocess.run(["mount", "-t", "tmpfs", "outside", tree / "below"], check=True)
+    assert "outside /data/below tmpfs" in docker("exec", identity, "cat", "/proc/mounts")
+
+
+def test_a_shared_bind_needs_a_shared_mount(docker: Docker, image: str, tree: Path) -> None:
+    subprocess.run(["mount", "--make-rprivate", tree], check=True)
+    for mode, text in (("shared", "a shared mount"), ("slave", "a shared or slave mount")):
+        result = docker.run("run", "--rm", "-v", f"{tree}:/data:{mode}", image, "true")
+        assert f"path {tree} is mounted on {tree} but it is not {text}".encode() in result.stderr
+
+
+@pytest.mark.parametrize(("option", "answer"), [("writable", "ro rw"), ("readonly", "ro ro"), ("enabled", "ro ro")])
+def test_how_deep_a_read_only_bind_goes(docker: Docker, image: str, tree: Path, option: str, answer: str) -> None:
+    if api_version(docker) < (1, 44):
+        pytest.skip("bind-recursive came with API 1.44")
+    mount = f"type=bind,src={tree},dst=/data,readonly,bind-propagation=rprivate,bind-recursive={option}"
+    script = "for d in /data /data/below; do touch $d/x 2>/dev/null && echo rw || echo ro; done"
+    assert docker("run", "--rm", "--mount", mount, image, "sh", "-c", script).split() == answer.split()
 
 
 def test_volume_prune(docker: Docker, image: str) -> None:

@@ -6,6 +6,7 @@ from controlpanel.objects.models.execs import Exec
 from controlpanel.objects.models.images import Image, ImageReference
 from controlpanel.objects.models.networks import Endpoint, Network
 from controlpanel.objects.models.nodes import Node
+from controlpanel.objects.models.projects import Project
 from controlpanel.objects.models.volumes import Volume, VolumeUse
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ImageReference",
     "Network",
     "Node",
+    "Project",
     "Volume",
     "VolumeUse",
     "Waiter",

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.db import models
 from django.db.models import F, Q
 
-from controlpanel.objects import states, times
-from controlpanel.objects.identifiers import NUL, is_id_prefix, upper_bound
+from controlpanel.objects import states
+from controlpanel.objects.fields import ConfigField, HostConfigField
+from controlpanel.objects.identifiers import ENOUGH, NUL, is_id_prefix, is_whole_id, meant, upper_bound
 from controlpanel.objects.models.nodes import Node
+from controlpanel.objects.models.projects import DEFAULT, Project
 from controlpanel.objects.states import Status
+from engine import rfc3339
 from engine.errors import InvalidArgument, NotFound
 
-ID_LENGTH = 64
 
+class ContainerQuerySet(models.QuerySet["Container"]):
+    def find(self, reference: str, home: str = DEFAULT) -> Container:
+        """Of these the container that ``reference`` (full ID, name with or without ``/``, unique ID prefix) means.
 
-class ContainerManager(models.Manager["Container"]):
-    def find(self, node: str, reference: str) -> Container:
-        """The container that ``reference`` (full ID, name with or without ``/``, unique ID prefix) means. One query.
-
-        Raises NotFound, or InvalidArgument when a prefix fits several.
+        One query. Raises NotFound, or InvalidArgument when it fits several.
         """
-        whole = len(reference) == ID_LENGTH and is_id_prefix(reference)
-        if whole and (exact := list(self.filter(pk=reference, node_id=node))):
+        if is_whole_id(reference) and (exact := list(self.filter(pk=reference))):
             return exact[0]
         name = reference.removeprefix("/")
         if not name or NUL in name:
@@ -33,10 +32,12 @@ class ContainerManager(models.Manager["Container"]):
         wanted = Q(name=name)
         if is_id_prefix(reference):
             wanted |= Q(id__gte=reference, id__lt=upper_bound(reference))
-        found = list(self.filter(wanted, node_id=node)[:3])
-        return _choose(found, reference, name)
-
-    afind = sync_to_async(find, thread_sensitive=True)
+        found = meant(self.filter(wanted)[:ENOUGH], reference, name, home)
+        if not found:
+            raise NotFound(f"No such container: {reference}")
+        if len(found) > 1:
+            raise InvalidArgument(f"multiple IDs found with provided prefix: {reference}")
+        return found[0]
 
     def move(self, container: Container, sources: tuple[Status, ...], target: Status, fields: dict[str, Any]) -> bool:
         states.check(sources, target)
@@ -50,20 +51,6 @@ class ContainerManager(models.Manager["Container"]):
         return won
 
 
-def _choose(found: list[Container], reference: str, name: str) -> Container:
-    for container in found:
-        if container.id == reference:
-            return container
-    for container in found:
-        if container.name == name:
-            return container
-    if len(found) > 1:
-        raise InvalidArgument(f"multiple IDs found with provided prefix: {reference}")
-    if not found:
-        raise NotFound(f"No such container: {reference}")
-    return found[0]
-
-
 def _show(container: Container, target: Status, fields: dict[str, Any]) -> None:
     if "previous_status" in fields and isinstance(fields["previous_status"], F):
         container.previous_status = container.status
@@ -74,25 +61,27 @@ def _show(container: Container, target: Status, fields: dict[str, Any]) -> None:
 
 
 class Container(models.Model):
-    """One container of one node.
+    """One container of one node, owned by a project.
 
     ``config`` and ``host_config`` are Docker's objects with every default filled in; ``networking`` is the request's
-    EndpointsConfig by network name; ``mounts`` holds mount points as JSON (see ``engine.containers.spec.MountPoint``);
+    EndpointsConfig by network name; ``mounts`` are JSON of ``engine.containers.config.mounts.Mount``;
     ``layers`` are the image's short chain ids, lowest first, kept here because a forced image removal leaves them in
     use. Times are RFC3339Nano text. ``previous_status`` is what a failed start goes back to, and Docker shows while
     ``starting``; ``claim`` names the process that works on a transient state (see ``controlpanel.objects.claims``).
+    ``removes_volumes`` says that a removal under way takes the anonymous volumes along, whoever finishes it.
     ``manually_stopped`` keeps an ``unless-stopped`` container down after a reboot; ``restart_cancelled`` makes the next
     exit final; ``restart_at`` (ns since 1970) and ``restart_delay`` (ns) belong to the restart policy.
     """
 
     id = models.CharField(max_length=64, primary_key=True)
     node = models.ForeignKey(Node, on_delete=models.PROTECT)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
     name = models.CharField(max_length=255)
     image_id = models.CharField(max_length=71, default="", blank=True, db_index=True)
     image_name = models.CharField(max_length=512, default="", blank=True)
     layers = models.JSONField(default=list)
-    config = models.JSONField()
-    host_config = models.JSONField()
+    config = ConfigField()
+    host_config = HostConfigField()
     networking = models.JSONField(default=dict)
     mounts = models.JSONField(default=list)
 
@@ -104,19 +93,20 @@ class Container(models.Model):
     error = models.TextField(default="", blank=True)
     oom_killed = models.BooleanField(default=False)
     created_at = models.CharField(max_length=40)
-    started_at = models.CharField(max_length=40, default=times.ZERO)
-    finished_at = models.CharField(max_length=40, default=times.ZERO)
+    started_at = models.CharField(max_length=40, default=rfc3339.ZERO)
+    finished_at = models.CharField(max_length=40, default=rfc3339.ZERO)
     restart_count = models.PositiveIntegerField(default=0)
+    removes_volumes = models.BooleanField(default=False)
     manually_stopped = models.BooleanField(default=False)
     restart_cancelled = models.BooleanField(default=False)
     has_been_started = models.BooleanField(default=False)
     restart_at = models.BigIntegerField(default=0)
     restart_delay = models.BigIntegerField(default=0)
 
-    objects: ContainerManager = ContainerManager()
+    objects = ContainerQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["node", "name"], name="container_name_once_per_node")]
+        constraints = [models.UniqueConstraint(fields=["node", "project", "name"], name="container_name_once")]
         indexes = [models.Index(fields=["node", "status"])]
 
     def __str__(self) -> str:
@@ -143,12 +133,11 @@ class Container(models.Model):
 
     @property
     def restart_policy(self) -> str:
-        name: str = (self.host_config.get("RestartPolicy") or {}).get("Name") or "no"
-        return name
+        return self.host_config["RestartPolicy"]["Name"]
 
     @property
     def auto_remove(self) -> bool:
-        return bool(self.host_config.get("AutoRemove"))
+        return self.host_config["AutoRemove"]
 
     def move(self, sources: Iterable[Status], target: Status, **fields: Any) -> bool:
         """Compare and set: if the row still rests in one of ``sources``, put it into ``target`` with ``fields``.

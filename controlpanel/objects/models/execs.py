@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from asgiref.sync import sync_to_async
 from django.db import models
 
+from controlpanel.objects.fields import ExecConfigField
 from controlpanel.objects.identifiers import is_id_prefix
 from controlpanel.objects.models.containers import Container
 from engine.errors import NotFound
 
 
-class ExecManager(models.Manager["Exec"]):
-    def find(self, node: str, reference: str, *related: str) -> Exec:
-        """The session, with its container's columns if ``related`` names it. Docker takes whole IDs only. One query.
+class ExecQuerySet(models.QuerySet["Exec"]):
+    def find(self, reference: str) -> Exec:
+        """Of these the session with this ID. Docker takes whole IDs only. One query.
 
         Raises NotFound (``No such exec instance: X``).
         """
-        if is_id_prefix(reference):
-            rows = self.select_related(*related) if related else self
-            for found in rows.filter(pk=reference, container__node_id=node):
-                return found
-        raise NotFound(f"No such exec instance: {reference}")
-
-    afind = sync_to_async(find, thread_sensitive=True)
+        found = self.filter(pk=reference).first() if is_id_prefix(reference) else None
+        if found is None:
+            raise NotFound(f"No such exec instance: {reference}")
+        return found
 
 
 class Exec(models.Model):
@@ -34,14 +31,14 @@ class Exec(models.Model):
 
     id = models.CharField(max_length=64, primary_key=True)
     container = models.ForeignKey(Container, on_delete=models.CASCADE, related_name="execs")
-    config = models.JSONField()
+    config = ExecConfigField()
     started = models.BooleanField(default=False)
     running = models.BooleanField(default=False)
     exit_code = models.IntegerField(null=True)
     pid = models.PositiveIntegerField(default=0)
     created = models.BigIntegerField()
 
-    objects: ExecManager = ExecManager()
+    objects = ExecQuerySet.as_manager()
 
     class Meta:
         # An inspect lists what runs in a container; what has run there is kept for a while and may be thousands.

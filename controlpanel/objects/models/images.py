@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from asgiref.sync import sync_to_async
 from django.db import models
 
-from controlpanel.objects.identifiers import is_id_prefix, upper_bound
+from controlpanel.objects.identifiers import ENOUGH, is_id_prefix, upper_bound
 from controlpanel.objects.models.nodes import Node
+from controlpanel.objects.models.projects import DEFAULT, Project
 from engine.errors import InvalidArgument, NotFound
 from engine.images import references
 
 SHA256 = "sha256:"
 
 
-class ImageManager(models.Manager["Image"]):
-    def find(self, node: str, reference: str) -> Image:
-        """The image that a reference (``busybox``, ``host/a/b:tag``, ``name@sha256:…``) or an ID, whole or cut, means.
+class ImageQuerySet(models.QuerySet["Image"]):
+    def find(self, reference: str, home: str = DEFAULT) -> Image:
+        """Of these the image that a reference (``busybox``, ``host/a/b:tag``, ``name@sha256:…``) or a cut ID means.
 
         Raises NotFound (``No such image: busybox:latest``) and InvalidArgument (malformed, or an ambiguous prefix).
         """
-        found = self._by_reference(node, reference) or self._by_id(node, reference)
+        found = self._by_reference(reference, home) or self._by_id(reference, home)
         if found is None:
             raise NotFound(f"No such image: {_display(reference)}")
         return found
 
-    afind = sync_to_async(find, thread_sensitive=True)
-
-    def _by_reference(self, node: str, reference: str) -> Image | None:
+    def _by_reference(self, reference: str, home: str) -> Image | None:
         if reference.startswith(SHA256):
             return None
         try:
@@ -36,17 +34,22 @@ class ImageManager(models.Manager["Image"]):
             if is_id_prefix(reference):
                 return None
             raise
-        return self.filter(references__name=parsed.canonical, references__node_id=node).first()
+        return self._one(self.filter(references__name=parsed.canonical), reference, home)
 
-    def _by_id(self, node: str, reference: str) -> Image | None:
+    def _by_id(self, reference: str, home: str) -> Image | None:
         digits = reference.removeprefix(SHA256)
         if not is_id_prefix(digits):
             return None
         bounds = {"image_id__gte": SHA256 + digits, "image_id__lt": SHA256 + upper_bound(digits)}
-        found = list(self.filter(node_id=node, **bounds)[:2])
-        if len(found) > 1:
+        return self._one(self.filter(**bounds), reference, home)
+
+    def _one(self, rows: models.QuerySet[Image], reference: str, home: str) -> Image | None:
+        """An image is there once for each project that has it; the caller's own is meant."""
+        found = list(rows[:ENOUGH])
+        own = [row for row in found if row.project_id == home] or found
+        if len({row.image_id for row in own}) > 1:
             raise InvalidArgument(f"multiple IDs found with provided prefix: {reference}")
-        return found[0] if found else None
+        return own[0] if own else None
 
 
 def _display(reference: str) -> str:
@@ -60,7 +63,7 @@ def _display(reference: str) -> str:
 
 
 class Image(models.Model):
-    """One image of one node.
+    """One image of one node, as one project has it; the files in the store are shared by all.
 
     ``image_id`` is ``sha256:`` and the digest of the configuration; ``config`` is that configuration document as the
     archive held it; ``layers`` are the store's short chain ids, lowest layer first; ``size`` is the sum of the layers
@@ -68,6 +71,7 @@ class Image(models.Model):
     """
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
     image_id = models.CharField(max_length=71)
     config = models.JSONField()
     layers = models.JSONField(default=list)
@@ -76,13 +80,22 @@ class Image(models.Model):
     parent_id = models.CharField(max_length=71, default="", blank=True)
     tagged_at = models.BigIntegerField(default=0)
 
-    objects: ImageManager = ImageManager()
+    objects = ImageQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["node", "image_id"], name="image_once_per_node")]
+        constraints = [models.UniqueConstraint(fields=["node", "project", "image_id"], name="image_once")]
 
     def __str__(self) -> str:
         return self.image_id
+
+    def owned_name(self, text: str) -> str | None:
+        """The canonical name that ``text`` is, if it is one of this image's; None for an ID."""
+        names = set(self.references.values_list("name", flat=True))
+        try:
+            name = references.parse(text).canonical
+        except InvalidArgument:
+            return None
+        return name if name in names else None
 
     @property
     def short_id(self) -> str:
@@ -93,12 +106,13 @@ class ImageReference(models.Model):
     """A tag or digest, canonical (``docker.io/library/busybox:latest``), pointing at one image of its node."""
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="references")
     name = models.CharField(max_length=512)
     is_digest = models.BooleanField(default=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["node", "name"], name="reference_once_per_node")]
+        constraints = [models.UniqueConstraint(fields=["node", "project", "name"], name="reference_once")]
 
     def __str__(self) -> str:
         return self.name

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 
-from asgiref.sync import sync_to_async
 from django.db import models
 from django.db.models import Q
 
-from controlpanel.objects import times
-from controlpanel.objects.identifiers import NUL, is_id_prefix, upper_bound
+from controlpanel.objects.identifiers import ENOUGH, NUL, is_id_prefix, meant, upper_bound
 from controlpanel.objects.models.containers import Container
 from controlpanel.objects.models.nodes import Node
+from controlpanel.objects.models.projects import DEFAULT, Project
+from engine import rfc3339
 from engine.errors import InvalidArgument, NotFound
 
 PREDEFINED_DRIVERS = {"bridge": "bridge", "host": "host", "none": "null"}
@@ -25,25 +25,23 @@ BRIDGE_OPTIONS = {
 }
 
 
-class NetworkManager(models.Manager["Network"]):
-    def find(self, node: str, reference: str) -> Network:
-        """Raises NotFound (``network X not found``), or InvalidArgument when a prefix fits several."""
+class NetworkQuerySet(models.QuerySet["Network"]):
+    def find(self, reference: str, home: str = DEFAULT) -> Network:
+        """Of these the network with this ID, name or unique ID prefix.
+
+        Raises NotFound (``network X not found``), or InvalidArgument when a prefix fits several.
+        """
         if NUL in reference:
             raise NotFound(f"network {reference} not found")
         wanted = Q(name=reference)
         if is_id_prefix(reference):
             wanted |= Q(id__gte=reference, id__lt=upper_bound(reference))
-        found = list(self.filter(wanted, node_id=node)[:3])
-        exact = [row for row in found if row.id == reference] or [row for row in found if row.name == reference]
-        if exact:
-            return exact[0]
-        if len(found) > 1:
-            raise InvalidArgument(f"network {reference} is ambiguous ({len(found)} matches found based on ID prefix)")
+        found = meant(self.filter(wanted)[:ENOUGH], reference, reference, home)
         if not found:
             raise NotFound(f"network {reference} not found")
+        if len(found) > 1:
+            raise InvalidArgument(f"network {reference} is ambiguous ({len(found)} matches found based on ID prefix)")
         return found[0]
-
-    afind = sync_to_async(find, thread_sensitive=True)
 
     def seed(self, node: str, bridge_interface: str) -> None:
         """Make sure that the node has ``bridge``, ``host`` and ``none``."""
@@ -52,12 +50,13 @@ class NetworkManager(models.Manager["Network"]):
             self.get_or_create(
                 node_id=node,
                 name=name,
+                project_id=DEFAULT,
                 defaults={
                     "id": secrets.token_hex(32),
                     "driver": driver,
                     "options": options,
                     "ipam": {"Driver": "default", "Options": None, "Config": []},
-                    "created_at": times.now(),
+                    "created_at": rfc3339.now(),
                 },
             )
 
@@ -74,6 +73,7 @@ class Network(models.Model):
 
     id = models.CharField(max_length=64, primary_key=True)
     node = models.ForeignKey(Node, on_delete=models.CASCADE)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
     name = models.CharField(max_length=255)
     driver = models.CharField(max_length=64, default="bridge")
     options = models.JSONField(default=dict)
@@ -85,10 +85,10 @@ class Network(models.Model):
     created_at = models.CharField(max_length=40)
     last_ip = models.CharField(max_length=45, default="", blank=True)
 
-    objects: NetworkManager = NetworkManager()
+    objects = NetworkQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["node", "name"], name="network_name_once_per_node")]
+        constraints = [models.UniqueConstraint(fields=["node", "project", "name"], name="network_name_once")]
 
     def __str__(self) -> str:
         return self.name
@@ -113,7 +113,7 @@ class Network(models.Model):
 
 
 class Endpoint(models.Model):
-    """A container's seat in a network while it runs.
+    """A container in a network: reserved before its start, and there while it runs.
 
     ``ip`` and ``mac`` as text; ``host_interface`` is the veth's name in the host; ``ports`` is a list of
     ``{"protocol", "host_ip", "host_port", "container_port"}`` as published, ephemeral ones resolved.

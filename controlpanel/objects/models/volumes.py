@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from asgiref.sync import sync_to_async
 from django.db import models
 
-from controlpanel.objects.identifiers import NUL
+from controlpanel.objects.identifiers import ENOUGH, NUL, at_home
 from controlpanel.objects.models.containers import Container
 from controlpanel.objects.models.nodes import Node
-from engine.errors import NotFound
-
-
-class VolumeManager(models.Manager["Volume"]):
-    def find(self, node: str, name: str) -> Volume:
-        """Raises NotFound (``get X: no such volume``)."""
-        found = None if NUL in name else self.filter(node_id=node, name=name).first()
-        if found is None:
-            raise NotFound(f"get {name}: no such volume")
-        return found
-
-    afind = sync_to_async(find, thread_sensitive=True)
-
+from controlpanel.objects.models.projects import DEFAULT, Project
+from engine.errors import InvalidArgument, NotFound
 
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
+
+
+class VolumeQuerySet(models.QuerySet["Volume"]):
+    def find(self, name: str, home: str = DEFAULT) -> Volume:
+        """Of these the volume of this name: volumes have no IDs. Raises NotFound (``get X: no such volume``)."""
+        found = [] if NUL in name else at_home(self.filter(name=name)[:ENOUGH], home)
+        if not found:
+            raise NotFound(f"get {name}: no such volume")
+        if len(found) > 1:
+            raise InvalidArgument(f"get {name}: volumes of several projects have this name")
+        return found[0]
 
 
 class Volume(models.Model):
     """A volume of one node. ``anonymous`` ones go with ``rm -v``, ``--rm`` and a plain ``volume prune``."""
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
     name = models.CharField(max_length=255)
     driver = models.CharField(max_length=64, default="local")
     options = models.JSONField(default=dict)
@@ -36,13 +36,18 @@ class Volume(models.Model):
     created_at = models.CharField(max_length=40)
     anonymous = models.BooleanField(default=False)
 
-    objects: VolumeManager = VolumeManager()
+    objects = VolumeQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["node", "name"], name="volume_name_once_per_node")]
+        constraints = [models.UniqueConstraint(fields=["node", "project", "name"], name="volume_name_once")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def directory(self) -> str:
+        """Its directory's name below the volumes: Docker's in the default project; no volume's name holds a tilde."""
+        return self.name if self.project_id == DEFAULT else f"{self.project_id}~{self.name}"
 
 
 class VolumeUse(models.Model):

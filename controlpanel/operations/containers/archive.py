@@ -1,64 +1,55 @@
 """Files of a container: cp both ways, export, diff. Bytes go through a ticket's descriptors."""
 
-# ruff: noqa: A002  # ``id`` is the name on the wire
-
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from django.conf import settings
 
+from controlpanel.contracts import containers
+from controlpanel.contracts.containers import Change, PathStat
 from controlpanel.objects import events
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from controlpanel.operations import tickets
-from controlpanel.operations.containers import settled
-from controlpanel.rpc.worker import operation
+from controlpanel.operations.containers import mounting, settled
 from engine.containers import archive, runtime
 from engine.containers.archive import Target
-from engine.containers.mounts import MountPoint
 from engine.errors import Conflict, InvalidArgument
 
 
-@operation("containers.archive_stat")
-def archive_stat(id: str, path: str) -> dict[str, Any]:
-    """Docker's stat of a path: ``{"name", "size", "mode", "mtime", "linkTarget"}``."""
-    return archive.stat(_target(settled.find_settled(id)), path)
+@containers.archive_stat.implement
+def archive_stat(container_id: str, path: str) -> PathStat:
+    return cast("PathStat", archive.stat(_target(settled.container(container_id)), path))
 
 
-@operation("containers.archive_get")
-def archive_get(id: str, path: str, ticket: str) -> None:
-    """Write a tar of ``path`` to the ticket's reply."""
-    container = settled.find_settled(id)
+@containers.archive_get.implement
+def archive_get(container_id: str, path: str, ticket: str) -> None:
+    container = settled.container(container_id)
     with tickets.fetch(ticket) as streams:
         archive.get(_target(container), path, _needed(streams.reply))
     events.publish_all([events.of_container(container, "archive-path")])
 
 
-@operation("containers.archive_put")
-def archive_put(
-    id: str, path: str, ticket: str, no_overwrite_dir_non_dir: bool = False, copy_uid_gid: bool = False
-) -> None:
-    """Unpack the ticket's body into the directory ``path``."""
-    container = settled.find_settled(id)
+@containers.archive_put.implement
+def archive_put(container_id: str, path: str, ticket: str, no_overwrite_dir_non_dir: bool, copy_uid_gid: bool) -> None:
+    container = settled.container(container_id)
     with tickets.fetch(ticket) as streams:
         archive.put(_target(container), path, _needed(streams.body), no_overwrite_dir_non_dir, copy_uid_gid)
     events.publish_all([events.of_container(container, "extract-to-dir")])
 
 
-@operation("containers.export")
-def export(id: str, ticket: str) -> None:
-    """Write the root file system, without volumes, as a tar to the ticket's reply."""
-    container = settled.find_settled(id)
+@containers.export.implement
+def export(container_id: str, ticket: str) -> None:
+    container = settled.container(container_id)
     with tickets.fetch(ticket) as streams:
         archive.export(_target(container), _needed(streams.reply))
     events.publish_all([events.of_container(container, "export")])
 
 
-@operation("containers.changes")
-def changes(id: str) -> list[dict[str, Any]]:
-    """Docker's list of ``{"Path", "Kind"}``: 0 modified, 1 added, 2 deleted."""
-    return archive.changes(_target(settled.find_settled(id)))
+@containers.changes.implement
+def changes(container_id: str) -> list[Change]:
+    return cast("list[Change]", archive.changes(_target(settled.container(container_id))))
 
 
 def _target(container: Container) -> Target:
@@ -70,11 +61,11 @@ def _target(container: Container) -> Target:
         container.id,
         state.pid if state else None,
         container.layers[::-1],
-        [MountPoint.from_json(mount) for mount in container.mounts],
-        read_only=bool(container.host_config.get("ReadonlyRootfs")),
+        mounting.mounts_of(container),
+        read_only=container.host_config["ReadonlyRootfs"],
         name=container.name,
         start_time=state.start_time if state else None,
-        user=container.config.get("User") or "",
+        user=container.config["User"],
     )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from controlpanel.objects.models import Container
 from engine.errors import Conflict
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 # Our own words: what things on a quay are like, and what one sees there.
 _QUALITIES = """
@@ -32,9 +36,14 @@ def invent_longer() -> str:
     return f"{invent()}{random.randrange(10_000)}"
 
 
-def conflict(node: str, name: str) -> Conflict:
+def namesakes(container: Container, name: str) -> QuerySet[Container]:
+    """The containers of the same node and project that have this name: one or none."""
+    return Container.objects.filter(node_id=container.node_id, project_id=container.project_id, name=name)
+
+
+def conflict(container: Container, name: str) -> Conflict:
     """Docker's text, with the ID of the container that holds the name now."""
-    holder = Container.objects.filter(node_id=node, name=name).values_list("id", flat=True).first() or ""
+    holder = namesakes(container, name).values_list("id", flat=True).first() or ""
     return Conflict(
         f'Conflict. The container name "/{name}" is already in use by container "{holder}". '
         "You have to remove (or rename) that container to be able to reuse that name."

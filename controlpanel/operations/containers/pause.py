@@ -6,19 +6,19 @@ import contextlib
 
 from django.conf import settings
 
+from controlpanel.contracts import containers
 from controlpanel.objects import events
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from controlpanel.operations.containers import settled
-from controlpanel.rpc.worker import operation
 from engine.containers import runtime
 from engine.errors import Conflict, SystemFailure
 
 
-@operation("containers.pause")
-def pause(id: str) -> None:  # noqa: A002  # the name on the wire
-    """Freeze every process. The row moves first, so that of two callers one does it and the other is told."""
-    container = settled.find_settled(id)
+@containers.pause.implement
+def pause(container_id: str) -> None:
+    """The row moves first, so that of two callers one does it and the other is told."""
+    container = settled.container(container_id)
     if not container.move((Status.RUNNING,), Status.PAUSED):
         settled.look_again(container)
         if container.status == Status.PAUSED:
@@ -50,9 +50,9 @@ def _overtaken(container: Container) -> bool:
     return True
 
 
-@operation("containers.unpause")
-def unpause(id: str) -> None:  # noqa: A002
-    container = settled.find_settled(id)
+@containers.unpause.implement
+def unpause(container_id: str) -> None:
+    container = settled.container(container_id)
     if not resume(container):
         # Docker answers 500 here, not 409.
         raise SystemFailure(f"Container {container.id} is not paused")

@@ -1,37 +1,38 @@
-"""Removing all stopped containers."""
+"""Removing stopped containers."""
 
 from __future__ import annotations
 
-from typing import Any
+import logging
 
 from django.conf import settings
 
-from controlpanel.objects import events, times
+from controlpanel.contracts import containers
+from controlpanel.contracts.results import Pruned
+from controlpanel.objects import events, states
 from controlpanel.objects.models import Container
-from controlpanel.objects.states import Status
-from controlpanel.operations import claims
-from controlpanel.operations import filters as prune_filters
-from controlpanel.operations.containers import remove, sizes
-from controlpanel.rpc.worker import operation
+from controlpanel.operations.containers import remove
+from engine.containers import container as engine_container
+from engine.errors import MuelleError
 
-PRUNABLE = (Status.CREATED, Status.EXITED, Status.DEAD)
+logger = logging.getLogger(__name__)
+
+REMOVABLE = tuple(states.REMOVABLE)
 
 
-@operation("containers.prune")
-def prune(filters: dict[str, list[str]] | None = None) -> dict[str, Any]:
-    """Remove what does not run and fits the filters; Docker's reply."""
-    wanted = filters or {}
-    limit = prune_filters.until(wanted)
-    deleted, reclaimed = [], 0
-    for container in Container.objects.filter(node_id=settings.MUELLE_NODE, status__in=PRUNABLE):
-        if limit is not None and times.parse(container.created_at) >= limit:
-            continue
-        if not prune_filters.matches_labels(container.config.get("Labels") or {}, wanted):
-            continue
-        identity, size = container.id, sizes.written(container.id)  # the row forgets its ID with its removal
-        if container.move(PRUNABLE, Status.REMOVING, claim=claims.mine()):
-            remove.purge(container, with_volumes=False)
-            deleted.append(identity)
-            reclaimed += size
-    events.publish("container", "prune", "", {"reclaimed": reclaimed})
-    return {"ContainersDeleted": deleted, "SpaceReclaimed": reclaimed}
+@containers.prune.implement
+def prune(project: str, container_ids: list[str]) -> Pruned:
+    """One that was started since it was chosen stays: the move decides."""
+    answer = Pruned(deleted=[], reclaimed=0)
+    for container in Container.objects.filter(node_id=settings.MUELLE_NODE, pk__in=container_ids):
+        identity = container.id  # the row forgets it with its removal
+        size = engine_container.written(settings.MUELLE_LAYOUT, identity)
+        if container.status in REMOVABLE and remove.take(container, REMOVABLE, volumes=False):
+            try:
+                remove.purge(container)
+            except MuelleError as error:
+                logger.warning("%s", error)  # it is dead now, and can be removed by hand; the others go on
+                continue
+            answer["deleted"].append(identity)
+            answer["reclaimed"] += size
+    events.publish_all([events.event("container", "prune", "", {"reclaimed": answer["reclaimed"]}, project)])
+    return answer

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import shutil
 import signal as signals
-from pathlib import Path
 
 from django.conf import settings
 from django.db import Error, transaction
 
+from controlpanel.contracts import containers
+from controlpanel.contracts.results import Changed
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks, notices
-from controlpanel.operations import volumes as volume_tasks
+from controlpanel.operations import volumes as volumes_of
 from controlpanel.operations.containers import pause, settled, stop
 from controlpanel.operations.images import library
 from controlpanel.rpc import outcomes
-from controlpanel.rpc.worker import LATER, Later, call_id, operation
-from engine.containers import runtime
+from controlpanel.rpc.worker import LATER, Later, call_id
+from engine.archives.trees import discard_tree
+from engine.containers import container as engine_container
 from engine.errors import Conflict, MuelleError, NotFound, SystemFailure
-
-DEBRIS = ".removed-"  # begins the name of a directory whose container is gone
 
 logger = logging.getLogger(__name__)
 
 
-@operation("containers.remove")
-def remove(id: str, force: bool = False, volumes: bool = False) -> dict[str, bool] | Later:  # noqa: A002
-    """Remove a container; with ``force`` a running one is killed first and the answer comes when it has gone."""
+@containers.remove.implement
+def remove(container_id: str, force: bool = False, volumes: bool = False) -> Changed | Later:
+    """With ``force`` a running one is killed first and the answer comes when it has gone."""
     while True:
-        container = settled.find_settled(id)
+        container = settled.container(container_id)
         if container.status == Status.REMOVING:
-            raise Conflict(f"removal of container {id} is already in progress")
+            raise Conflict(f"removal of container {container_id} is already in progress")
         if container.status in states.REMOVABLE:
-            if container.move(tuple(states.REMOVABLE), Status.REMOVING, claim=claims.mine()):
-                purge(container, with_volumes=volumes)
+            if take(container, tuple(states.REMOVABLE), volumes=volumes):
+                purge(container)
                 return {"changed": True}
         elif not force:
             raise Conflict(_refusal(container))
@@ -47,67 +45,72 @@ def remove(id: str, force: bool = False, volumes: bool = False) -> dict[str, boo
             stop.call_off_restart(container)
 
 
-def purge(container: Container, *, with_volumes: bool, torn_down: bool = False) -> None:
-    """Take away everything of a container in REMOVING. On failure it stays as ``dead`` and can be removed again.
+def take(container: Container, sources: tuple[Status, ...], *, volumes: bool) -> bool:
+    """Claim a container for its removal; false when somebody else moved it. Whoever finishes knows of the volumes."""
+    return container.move(sources, Status.REMOVING, claim=claims.mine(), removes_volumes=volumes)
 
-    ``torn_down`` says that the monitor has just cleared up after its last run.
+
+def purge(container: Container, *, torn_down: bool = False) -> None:
+    """Take away everything of a container in REMOVING, and tell those who waited for that.
+
+    On failure it stays as ``dead`` and can be removed again. ``torn_down`` says that the monitor has just cleared up
+    after its last run.
     """
     try:
-        _purge(container, with_volumes=with_volumes, torn_down=torn_down)
+        _purge(container, torn_down=torn_down)
     except Error:
         claims.give_up(container)
         raise
 
 
-def _purge(container: Container, *, with_volumes: bool, torn_down: bool) -> None:
+def _purge(container: Container, *, torn_down: bool) -> None:
     try:
         if not torn_down:
-            for row in container.endpoints.all():
-                networks.release(row)
-            runtime.release(settings.MUELLE_LAYOUT, container.id)
-        debris = _set_aside(container.id)
-        happened = _forget(container, with_volumes)
+            rows = networks.endpoints_of(container)
+            engine_container.tear_down(settings.MUELLE_LAYOUT, container.id, networks.plans_of(container, rows))
+            networks.free(rows)
+        debris = engine_container.set_aside(settings.MUELLE_LAYOUT, container.id)
+        happened, waiting = _forget(container)
     except (MuelleError, OSError) as error:
         text = f"unable to remove filesystem for {container.id}: {error}"
         container.move((Status.REMOVING,), Status.DEAD, error=text)
         raise SystemFailure(text) from error
     events.publish_all(happened)
-    shutil.rmtree(debris, ignore_errors=True)  # what is left of it goes at the monitor's next boot
+    _answer(waiting)
+    discard_tree(debris)  # what is left of it goes at the monitor's next boot
 
 
-def _set_aside(container_id: str) -> Path:
-    """Take the directory's name away at once: deleting many files takes long, and those who wait need not see it."""
-    layout = settings.MUELLE_LAYOUT
-    layout.shim_socket(container_id).unlink(missing_ok=True)
-    debris: Path = layout.container(f"{DEBRIS}{container_id}")
-    with contextlib.suppress(FileNotFoundError):
-        layout.container(container_id).rename(debris)
-    return debris
+def _forget(container: Container) -> tuple[list[events.Event], list[Waiter]]:
+    """Delete, if asked, the anonymous volumes that only this container used, then its row; also returns who waited.
 
-
-def _forget(container: Container, with_volumes: bool) -> list[events.Event]:
-    """Delete the row and, if asked, the anonymous volumes that only this container used."""
+    The row goes last: while it is there, a removal whose process died is found and finished.
+    """
     happened = [events.of_container(container, "destroy")]
-    anonymous = volume_tasks.anonymous_of(container) if with_volumes and container.mounts else []
+    if container.removes_volumes and container.mounts:
+        happened += _release_volumes(container)
     image_id = container.image_id
     with transaction.atomic():
         # Held first: what is inserted meanwhile for this container waits, and finds it gone. (SQLite has one writer.)
         Container.objects.select_for_update().filter(pk=container.pk).first()
-        late = list(container.waiters.all())
+        waiting = list(container.waiters.all())
         container.delete()
-    _answer(late)
     library.collect(image_id)
-    for volume in anonymous:
+    return happened, waiting
+
+
+def _release_volumes(container: Container) -> list[events.Event]:
+    happened: list[events.Event] = []
+    for volume in volumes_of.anonymous_of(container):
         try:
-            happened += volume_tasks.discard(volume)
+            happened += volumes_of.release(container, volume)
         except MuelleError as error:
             logger.warning("volume %s stays: %s", volume.name, error)
     return happened
 
 
-def _answer(late: list[Waiter]) -> None:
-    """Those who came while the container was on its way out; their rows went with it."""
-    for waiter in late:
+def _answer(waiting: list[Waiter]) -> None:
+    """Those whose rows went with the container's: who asked for it, and who came while it was on its way out."""
+    for waiter in waiting:
         if waiter.purpose == Waiter.Purpose.RESTART:
             answer = outcomes.of_error(NotFound(f"No such container: {waiter.container_id}"))
         else:
@@ -115,9 +118,9 @@ def _answer(late: list[Waiter]) -> None:
         outcomes.deliver(waiter.call_id, answer)
 
 
-def _kill_and_remove(container: Container, with_volumes: bool) -> dict[str, bool] | Later:
+def _kill_and_remove(container: Container, volumes: bool) -> Changed | Later:
     Container.objects.filter(pk=container.pk).update(manually_stopped=True, restart_cancelled=True)
-    arguments = {"volumes": with_volumes}
+    arguments = {"volumes": volumes}
     stop.enlist(container, Waiter.Purpose.REMOVE, arguments)
     stop.send(container, signals.SIGKILL)
     pause.resume(container)

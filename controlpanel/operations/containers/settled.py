@@ -1,4 +1,4 @@
-"""What the container operations share: this node's container by reference, and waiting for a start under way."""
+"""This node's container by its ID, once a start under way has ended."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ from django.conf import settings
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from controlpanel.operations import claims
-from engine.errors import Unavailable
+from engine.errors import NotFound, Unavailable
 
 SETTLE_SECONDS = 20.0
 LOOK_SECONDS = 0.01
 
 
-def find(reference: str) -> Container:
-    """This node's container; NotFound and InvalidArgument with Docker's texts."""
-    return Container.objects.find(settings.MUELLE_NODE, reference)
+def row(container_id: str) -> Container:
+    """This node's container by its whole ID; NotFound with Docker's text when it has gone."""
+    found = Container.objects.filter(pk=container_id, node_id=settings.MUELLE_NODE).first()
+    if found is None:
+        raise NotFound(f"No such container: {container_id}")
+    return found
 
 
-def find_settled(reference: str) -> Container:
+def container(container_id: str) -> Container:
     """The container once no start is under way; dockerd lets a second request wait for the lock in the same way.
 
-    This waits for a process that is at work, never for one in a queue, so it cannot deadlock; a claim that has died is
-    reported as Unavailable, and the monitor repairs its row.
+    This waits for a process that is at work, never for one in a queue, so it cannot deadlock; that the claim's holder
+    has died is reported as Unavailable, and the monitor repairs the row.
     """
-    container = find(reference)
+    found = row(container_id)
     deadline = time.monotonic() + SETTLE_SECONDS
-    while container.status == Status.STARTING:
-        if time.monotonic() > deadline or not claims.is_alive(container.claim):
-            raise Unavailable(f"the start of container {container.name} did not end: try again")
+    while found.status == Status.STARTING:
+        if time.monotonic() > deadline or not claims.is_alive(found.claim):
+            raise Unavailable(f"the start of container {found.name} did not end: try again")
         time.sleep(LOOK_SECONDS)
-        container = find(container.id)
-    return container
+        found = row(container_id)
+    return found
 
 
 def look_again(container: Container) -> None:

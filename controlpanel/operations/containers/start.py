@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import ExitStack
 from typing import Any
 
 from django.conf import settings
 from django.db import Error
 
+from controlpanel.contracts import containers
+from controlpanel.contracts.results import Changed
 from controlpanel.objects import events, states
-from controlpanel.objects.models import Container
+from controlpanel.objects.models import Container, Endpoint, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks, notices
-from controlpanel.operations.containers import hostfiles, mounting, settled
-from controlpanel.operations.networks import Seat
-from controlpanel.rpc.worker import operation
-from engine.containers import runtime, spec
-from engine.containers.mounts import MountPoint
-from engine.containers.runtime import Started
+from controlpanel.operations.containers import mounting, settled
+from engine.containers import container as engine_container
+from engine.containers.container import Started
+from engine.containers.spec import Specification
 from engine.errors import Conflict, MuelleError, SystemFailure, Unavailable
-from engine.networks import endpoint
+from engine.undo import undone_on_failure
 
+STARTABLE_BY_HAND = (Status.CREATED, Status.EXITED)
+REMOVE = Waiter.Purpose.REMOVE
 NOT_RUN = 128  # Docker's exit code of a container whose set-up failed
 
 logger = logging.getLogger(__name__)
@@ -37,71 +38,74 @@ BY_HAND: dict[str, Any] = {
 }
 
 
-@operation("containers.start")
-def start(id: str) -> dict[str, bool]:  # noqa: A002  # the name on the wire
-    """Start a container by hand; ``changed`` is false when it runs already (304)."""
-    container = settled.find_settled(id)
-    while True:
+@containers.start.implement
+def start(container_id: str) -> Changed:
+    container = settled.container(container_id)
+    while not take(container):
         if container.status in {Status.RUNNING, Status.RESTARTING}:
             return {"changed": False}
-        refuse(container)
-        if container.move((Status.CREATED, Status.EXITED), Status.STARTING, claim=claims.mine(), **BY_HAND):
-            launch(container)
-            return {"changed": True}
-        container = settled.find_settled(container.id)
+        container = settled.container(container_id)
+    launch(container)
+    return {"changed": True}
+
+
+def take(container: Container) -> bool:
+    """Claim a container for a start by hand; false when somebody else moved it, or it runs. Raises Conflict."""
+    refuse(container)
+    if container.status not in STARTABLE_BY_HAND:
+        return False
+    return container.move(STARTABLE_BY_HAND, Status.STARTING, claim=claims.mine(), **BY_HAND)
 
 
 def launch(container: Container) -> None:
     """Run a container that the caller has moved to STARTING; on failure it goes back and the error is raised."""
     try:
-        with ExitStack() as undo:
-            seat, started = _run(container, undo)
-            _record(container, started)
-            undo.pop_all()
+        rows = _run(container)
     except BaseException as error:
         try:
             _give_back(container, error)
         except Error:
             claims.give_up(container)
         raise
-    _announce(container, seat)
+    _announce(container, rows)
 
 
 def refuse(container: Container) -> None:
-    """Raise for the states that no start leaves from."""
+    """Raise for the states that no start leaves from; who removes by force has the last word."""
     if container.status == Status.PAUSED:
         raise Conflict("cannot start a paused container, try unpause instead")
-    if container.status in {Status.REMOVING, Status.DEAD}:
+    doomed = container.status in {Status.CREATED, Status.EXITED} and container.waiters.filter(purpose=REMOVE).exists()
+    if doomed or container.status in {Status.REMOVING, Status.DEAD}:
         raise Conflict("container is marked for removal and cannot be started")
 
 
-def _run(container: Container, undo: ExitStack) -> tuple[Seat | None, Started]:
+def _run(container: Container) -> list[Endpoint]:
+    """Start it and say so in its row; returns its endpoints."""
     layout = settings.MUELLE_LAYOUT
-    seat = networks.reserve(container)
-    if seat:
-        undo.callback(networks.release, seat.row)
-    hostfiles.write(container, seat.row.ip if seat else None, seat.bridge.gateway if seat else None)
-    description = spec.build(
-        layout,
-        container.id,
-        container.config,
-        container.host_config,
-        container.layers[::-1],
-        [MountPoint.from_json(mount) for mount in container.mounts],
+    with undone_on_failure(f"start of container {container.short_id}") as undo:
+        rows = networks.reserve(container)
+        undo.callback(networks.free, rows)
+        started = engine_container.start(layout, _specification(container, rows))
+        undo.callback(engine_container.tear_down, layout, container.id, started.endpoints)
+        networks.record_ports(rows, started.endpoints)
+        if started.ports_lost:
+            networks.restore_ports(container.node_id)
+        _record(container, started)
+    return rows
+
+
+def _specification(container: Container, rows: list[Endpoint]) -> Specification:
+    return Specification(
+        id=container.id,
+        name=container.name,
+        config=container.config,
+        host_config=container.host_config,
+        layers=tuple(reversed(container.layers)),
+        mounts=tuple(mounting.mounts_of(container)),
+        endpoints=networks.plans_of(container, rows),
         peers=_peers(container),
-        log_group=layout.container(container.id).stat().st_gid,
+        log_group=settings.MUELLE_LAYOUT.container(container.id).stat().st_gid,
     )
-
-    def configure(netns_fd: int, netlink_fd: int) -> None:
-        if seat:
-            networks.occupy(container, seat, netns_fd, netlink_fd)
-            undo.callback(networks.sweep, seat.plan)
-        else:
-            endpoint.loopback(netlink_fd)
-
-    started = runtime.start(layout, container.id, description, configure)
-    undo.callback(runtime.release, layout, container.id)
-    return seat, started
 
 
 def _record(container: Container, started: Started) -> None:
@@ -117,16 +121,14 @@ def _record(container: Container, started: Started) -> None:
         raise SystemFailure(f"container {container.id} was changed while it started")
 
 
-def _announce(container: Container, seat: Seat | None) -> None:
+def _announce(container: Container, rows: list[Endpoint]) -> None:
     """Events in Docker's order. The monitor is told: a short command may have ended before the row said running."""
-    happened = []
-    if seat:
-        attributes = {"container": container.id, "name": seat.network.name, "type": seat.network.driver}
-        happened.append(events.event("network", "connect", seat.network.id, attributes))
+    happened = networks.events_of(container, rows, "connect")
     happened += mounting.events_of(container, "mount")
     happened.append(events.of_container(container, "start"))
     events.publish_all(happened)
-    notices.nudge(container.id, notices.STARTED)
+    # Somebody may wait for its end already: who came while the start was under way.
+    notices.nudge(container.id, notices.LOOK if container.waiters.exists() else notices.STARTED)
 
 
 def _give_back(container: Container, error: BaseException) -> None:
@@ -142,13 +144,14 @@ def _give_back(container: Container, error: BaseException) -> None:
         rest = Status.CREATED if container.previous_status == Status.CREATED else Status.EXITED
     if not container.move((Status.STARTING,), rest, **fields):
         logger.warning("container %s moved on while its start failed: %s", container.short_id, text)
-    if container.auto_remove:
+    if container.auto_remove or container.waiters.exists():
         notices.nudge(container.id)
 
 
 def _peers(container: Container) -> dict[str, int]:
     """Processes of the containers whose namespaces this one joins; one that does not run is missing."""
-    modes = [container.host_config.get(mode) or "" for mode in ("NetworkMode", "IpcMode", "PidMode")]
+    host_config = container.host_config
+    modes = host_config["NetworkMode"], host_config["IpcMode"], host_config["PidMode"]
     wanted = [mode.removeprefix("container:") for mode in modes if mode.startswith("container:")]
     if not wanted:
         return {}

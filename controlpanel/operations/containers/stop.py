@@ -8,25 +8,26 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from controlpanel.contracts import containers
+from controlpanel.contracts.results import Changed
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
 from controlpanel.objects.states import Status
-from controlpanel.operations import claims, notices
+from controlpanel.operations import notices
 from controlpanel.operations.containers import pause, settled, start
-from controlpanel.rpc.worker import LATER, Later, call_id, operation
+from controlpanel.rpc.worker import LATER, Later, call_id
 from engine.containers import runtime
 from engine.containers.config import signals as config_signals
-from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable
+from engine.errors import Conflict, NotFound, Unavailable
 
 STOP_SIGNAL = "SIGTERM"
 STOP_SECONDS = 10
 
 
-@operation("containers.stop")
-def stop(id: str, timeout: int | None = None, signal: str | None = None) -> dict[str, bool] | Later:  # noqa: A002
-    """Stop by hand; ``changed`` is false when it does not run (304). ``timeout`` in seconds, negative waits forever."""
+@containers.stop.implement
+def stop(container_id: str, timeout: int | None = None, signal: str | None = None) -> Changed | Later:
     while True:
-        container = settled.find_settled(id)
+        container = settled.container(container_id)
         if container.status in states.ALIVE:
             return _ask_to_end(container, Waiter.Purpose.STOP, timeout, signal)
         if container.status != Status.RESTARTING:
@@ -36,31 +37,29 @@ def stop(id: str, timeout: int | None = None, signal: str | None = None) -> dict
             return {"changed": True}
 
 
-@operation("containers.restart")
-def restart(id: str, timeout: int | None = None, signal: str | None = None) -> dict[str, bool] | Later:  # noqa: A002
-    """Stop if it runs, then start by hand."""
+@containers.restart.implement
+def restart(container_id: str, timeout: int | None = None, signal: str | None = None) -> Changed | Later:
     while True:
-        container = settled.find_settled(id)
+        container = settled.container(container_id)
         if container.status in states.ALIVE:
             return _ask_to_end(container, Waiter.Purpose.RESTART, timeout, signal)
         if container.status == Status.RESTARTING and not call_off_restart(container):
             continue
-        start.refuse(container)
-        if container.move((Status.CREATED, Status.EXITED), Status.STARTING, claim=claims.mine(), **start.BY_HAND):
+        if start.take(container):
             start.launch(container)
             events.publish_all([events.of_container(container, "restart")])
             return {"changed": True}
 
 
-@operation("containers.kill")
-def kill(id: str, signal: str | None = None) -> dict[str, bool] | Later:  # noqa: A002
-    """Send a signal. Any signal counts as a manual stop; whether it cancels the restart policy see ``is_final``."""
-    container = settled.find_settled(id)
-    number = _number(signal or "KILL", f"cannot kill container: {id}: ")
+@containers.kill.implement
+def kill(container_id: str, signal: str | None = None) -> Changed | Later:
+    """Any signal counts as a manual stop; whether it cancels the restart policy see ``is_final``."""
+    container = settled.container(container_id)
+    number = config_signals.number(signal or "KILL")
     if container.status == Status.RESTARTING and call_off_restart(container):
         return {"changed": True}
     if container.status not in states.ALIVE:
-        raise Conflict(f"cannot kill container: {id}: container {container.id} is not running")
+        raise Conflict(f"container {container.id} is not running")
     final = is_final(container, number)
     _note_by_hand(container, final)
     if number == signals.SIGKILL:
@@ -94,7 +93,7 @@ def is_final(container: Container, number: int) -> bool:
 
     Docker: every signal does, except one that differs from a StopSignal which the container names (SIGHUP to a server).
     """
-    wanted = container.config.get("StopSignal")
+    wanted = container.config["StopSignal"]
     return not wanted or number in {signals.SIGKILL, config_signals.number(wanted)}
 
 
@@ -107,8 +106,8 @@ def call_off_restart(container: Container) -> bool:
 
 def _ask_to_end(
     container: Container, purpose: Waiter.Purpose, timeout: int | None, signal: str | None
-) -> dict[str, bool] | Later:
-    number = _number(signal or container.config.get("StopSignal") or STOP_SIGNAL, "")
+) -> Changed | Later:
+    number = config_signals.number(signal or container.config["StopSignal"] or STOP_SIGNAL)
     patience = _patience(container, timeout)
     _note_by_hand(container, final=True)
     arguments: dict[str, Any] = {"signal": number, "timeout": patience}
@@ -131,13 +130,6 @@ def _note_by_hand(container: Container, final: bool) -> None:
 
 
 def _patience(container: Container, timeout: int | None) -> int | None:
-    configured = container.config.get("StopTimeout")
-    seconds = timeout if timeout is not None else STOP_SECONDS if configured is None else int(configured)
+    configured = container.config["StopTimeout"]
+    seconds = timeout if timeout is not None else STOP_SECONDS if configured is None else configured
     return None if seconds < 0 else seconds
-
-
-def _number(name: str, prefix: str) -> int:
-    try:
-        return config_signals.number(name)
-    except InvalidArgument as error:
-        raise InvalidArgument(f"{prefix}{error.message}") from error

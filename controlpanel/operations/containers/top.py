@@ -7,26 +7,27 @@ import subprocess
 
 from django.conf import settings
 
+from controlpanel.contracts import containers
+from controlpanel.contracts.containers import Processes
 from controlpanel.objects import events, states
 from controlpanel.objects.states import Status
 from controlpanel.operations.containers import settled
-from controlpanel.rpc.worker import operation
 from engine.containers import runtime
 from engine.errors import Conflict, InvalidArgument, SystemFailure
 
 PS_SECONDS = 10
 
 
-@operation("containers.top")
-def top(id: str, ps_args: str = "-ef") -> dict[str, list[str] | list[list[str]]]:  # noqa: A002
-    """Docker's ``{"Titles", "Processes"}``; PIDs are the host's."""
-    container = settled.find_settled(id)
+@containers.top.implement
+def top(container_id: str, ps_args: str) -> Processes:
+    """PIDs are the host's."""
+    container = settled.container(container_id)
     if container.status == Status.RESTARTING:
         raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
     if container.status not in states.ALIVE:
         raise Conflict(f"container {container.id} is not running")
     pids = {str(pid) for pid in runtime.cgroup(settings.MUELLE_LAYOUT, container.id).pids()}
-    titles, rows = parse(_ps(ps_args or "-ef"))
+    titles, rows = parse(_ps(ps_args))
     column = titles.index("PID")
     events.publish_all([events.of_container(container, "top")])
     return {"Titles": titles, "Processes": [row for row in rows if row[column] in pids]}

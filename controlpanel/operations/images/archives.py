@@ -6,40 +6,42 @@ import os
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
+from controlpanel.contracts import images
+from controlpanel.contracts.images import SavedImage
 from controlpanel.objects import events
-from controlpanel.objects.models import Image
 from controlpanel.operations import tickets
 from controlpanel.operations.images import library
 from controlpanel.operations.tickets import Streams
-from controlpanel.rpc.worker import operation
 from engine.errors import InvalidArgument
-from engine.images import references
-from engine.images.store import LoadedImage, SavedImage
+from engine.images import platforms
+from engine.images.store import LoadedImage
+from engine.images.store import SavedImage as SavedFiles
 
 
-@operation("images.load")
-def load(ticket: str, quiet: bool = False) -> list[str]:
-    """Load an archive; Docker's progress goes to the ticket's reply. Returns the image IDs."""
+@images.load.implement
+def load(project: str, ticket: str, quiet: bool = False, platform: str | None = None) -> list[str]:
+    wanted = platforms.parse(platform) if platform else None
     with tickets.fetch(ticket) as streams, _body(streams) as body:
-        images = library.store().load(body, _silent if quiet else streams.tell)
-        for loaded in images:
-            for text in _register(loaded):
+        loaded = library.store().load(body, _silent if quiet else streams.tell, wanted)
+        for each in loaded:
+            for text in _register(project, each):
                 streams.tell({"stream": text})
-    return [loaded.image_id for loaded in images]
+    return [each.image_id for each in loaded]
 
 
-@operation("images.import_")
-def import_(ticket: str, reference: str | None = None, config: dict[str, Any] | None = None) -> str:
-    """Make an image of a root file system's tar; ``config`` is ``{"config", "comment"}``. Returns the image ID."""
-    wanted = config or {}
-    name = references.parse(reference).canonical if reference else None
-    if name and "@" in name:
-        raise InvalidArgument("cannot import digest reference")
+@images.import_.implement
+def import_(
+    project: str,
+    ticket: str,
+    config: dict[str, Any],
+    comment: str,
+    name: str | None = None,
+    platform: str | None = None,
+) -> str:
+    wanted = platforms.parse(platform) if platform else platforms.HOST
     with tickets.fetch(ticket) as streams, _body(streams) as body:
-        comment = wanted.get("comment") or "Imported from -"
         # Without progress, as in Docker: what is wrong with the archive can then still be a status.
-        loaded = library.store().import_(body, wanted.get("config") or {}, _silent, comment)
-        image = library.record(loaded)
+        image = library.record(project, library.store().import_(body, config, _silent, comment, wanted))
         if name:
             library.point(name, image)
         shown = library.familiar(name) if name else None
@@ -48,40 +50,21 @@ def import_(ticket: str, reference: str | None = None, config: dict[str, Any] | 
     return image.image_id
 
 
-@operation("images.save")
-def save(names: list[str], ticket: str) -> None:
-    """Write a docker-archive of the named images to the ticket's reply. NotFound before the first byte."""
-    chosen = _chosen(names)
+@images.save.implement
+def save(images: list[SavedImage], ticket: str) -> None:
+    """An image that has gone meanwhile is NotFound before the first byte."""
+    rows = [library.row(each["image"]) for each in images]
+    wanted = [SavedFiles(row.image_id, tuple(each["names"])) for row, each in zip(rows, images, strict=True)]
     with tickets.fetch(ticket) as streams, ExitStack() as stack:
         assert streams.reply is not None
         out = stack.enter_context(os.fdopen(os.dup(streams.reply), "wb"))
-        library.store().save([SavedImage(image, tuple(tags)) for image, tags in chosen.items()], out)
-    happened = [library.event(image, "save") for image in Image.objects.filter(image_id__in=chosen)]
-    events.publish_all(happened)
+        library.store().save(wanted, out)
+    events.publish_all([library.event(row, "save") for row in rows])
 
 
-def _chosen(names: list[str]) -> dict[str, list[str]]:
-    """Image IDs with the names that the archive gives them: none when asked for by ID, all tags for a bare name."""
-    chosen: dict[str, list[str]] = {}
-    for name in names:
-        image = library.find(name)
-        tags = chosen.setdefault(image.image_id, [])
-        tags += [tag for tag in _tags_meant(image, name) if tag not in tags]
-    return chosen
-
-
-def _tags_meant(image: Image, name: str) -> list[str]:
-    owned = list(image.references.filter(is_digest=False).values_list("name", flat=True))
-    try:
-        wanted = references.parse(name).canonical
-    except InvalidArgument:
-        return []
-    return [wanted] if wanted in owned else []
-
-
-def _register(loaded: LoadedImage) -> list[str]:
+def _register(project: str, loaded: LoadedImage) -> list[str]:
     """Record a loaded image and its names; the lines that ``docker load`` prints."""
-    image = library.record(loaded)
+    image = library.record(project, loaded)
     lines = []
     for name in loaded.references:
         shown = library.familiar(name)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from controlpanel.objects import events
 from controlpanel.objects.models import Container, Image, ImageReference
+from controlpanel.objects.models.projects import DEFAULT
+from engine.errors import NotFound
 from engine.images import references
 from engine.images.store import ImageStore, LoadedImage
 
@@ -20,8 +23,12 @@ def store() -> ImageStore:
     return ImageStore(settings.MUELLE_LAYOUT.images)
 
 
-def find(name: str) -> Image:
-    return Image.objects.find(settings.MUELLE_NODE, name)
+def row(image: int) -> Image:
+    """The row with this key; NotFound when it has gone since it was chosen."""
+    found = Image.objects.filter(node_id=settings.MUELLE_NODE, pk=image).first()
+    if found is None:
+        raise NotFound("No such image")
+    return found
 
 
 def familiar(canonical: str) -> str:
@@ -29,10 +36,11 @@ def familiar(canonical: str) -> str:
     return references.parse(canonical).familiar
 
 
-def record(loaded: LoadedImage) -> Image:
-    """The row of an image that the store holds now."""
+def record(project: str, loaded: LoadedImage) -> Image:
+    """A project's row of an image that the store holds now."""
     image, _ = Image.objects.get_or_create(
         node_id=settings.MUELLE_NODE,
+        project_id=project,
         image_id=loaded.image_id,
         defaults={
             "config": loaded.config,
@@ -50,10 +58,11 @@ def hold(image: Image) -> bool:
 
 
 def point(name: str, image: Image) -> Image | None:
-    """Make a canonical name mean ``image``; returns the other image that it meant before."""
+    """Make a canonical name mean ``image`` in its project; returns the other image that it meant before."""
+    owner: dict[str, Any] = {"node_id": image.node_id, "project_id": image.project_id}
     with transaction.atomic():
-        former = ImageReference.objects.select_related("image").filter(node_id=image.node_id, name=name).first()
-        ImageReference.objects.update_or_create(node_id=image.node_id, name=name, defaults={"image": image})
+        former = ImageReference.objects.select_related("image").filter(**owner, name=name).first()
+        ImageReference.objects.update_or_create(**owner, name=name, defaults={"image": image})
         Image.objects.filter(pk=image.pk).update(tagged_at=time.time_ns())
     return former.image if former and former.image_id != image.pk else None
 
@@ -73,10 +82,10 @@ def adopt_strays() -> None:
     known = set(Image.objects.filter(node_id=settings.MUELLE_NODE).values_list("image_id", flat=True))
     used = set(Container.objects.filter(node_id=settings.MUELLE_NODE).values_list("image_id", flat=True))
     for image_id in set(store().image_ids()) - known - used:
-        record(store().image(image_id))
+        record(DEFAULT, store().image(image_id))
 
 
 def event(image: Image, action: str, name: str | None = None) -> events.Event:
     """An image event: labels and the name go with it."""
-    labels = (image.config.get("config") or {}).get("Labels") or {}
-    return events.event("image", action, image.image_id, {**labels, "name": name or image.image_id})
+    labels = image.config.get("config", {}).get("Labels", {})
+    return events.event("image", action, image.image_id, {**labels, "name": name or image.image_id}, image.project_id)

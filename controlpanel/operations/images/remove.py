@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
 
-from controlpanel.objects import events, states, times
+from controlpanel.contracts import images
+from controlpanel.contracts.images import PrunedImages, Removed
+from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Image, ImageReference
-from controlpanel.operations import filters as prune_filters
-from controlpanel.operations.filters import Filters
 from controlpanel.operations.images import library
-from controlpanel.rpc.worker import operation
-from engine.errors import Conflict, InvalidArgument, NotFound
+from engine.errors import Conflict, NotFound
 from engine.images import references
 
-Record = dict[str, str]
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 
-@operation("images.remove")
-def remove(name: str, force: bool = False, prune: bool = True) -> list[Record]:
-    """Docker's list of ``{"Untagged"}`` and ``{"Deleted"}``. Conflict when containers or children hold the image."""
-    image = library.find(name)
+@images.remove.implement
+def remove(image: int, name: str | None = None, force: bool = False, prune: bool = True) -> list[Removed]:
+    row = library.row(image)
     with transaction.atomic():
-        if not library.hold(image):
-            raise NotFound(f"No such image: {name}")
-        records, gone = _remove(image, name, force, prune)
+        if not library.hold(row):
+            raise NotFound(f"No such image: {name or row.image_id}")
+        records, gone = _remove(row, name, force, prune)
     for each in gone:
         library.collect(each.image_id)
     return records
 
 
-@operation("images.prune")
-def prune(filters: dict[str, list[str]] | None = None) -> dict[str, Any]:
-    """Remove dangling images, or with ``dangling=false`` every unused one; Docker's reply."""
-    wanted = filters or {}
-    only_dangling = not any(text.lower() in {"false", "0"} for text in wanted.get("dangling", []))
+@images.prune.implement
+def prune(project: str, images: list[int]) -> PrunedImages:
     before = sum(library.store().layer_sizes().values())
-    records: list[Record] = []
-    for image in Image.objects.filter(node_id=settings.MUELLE_NODE):
-        if _is_prunable(image, only_dangling, wanted):
-            records += _prune_one(image)
+    records: list[Removed] = []
+    for image in Image.objects.filter(node_id=settings.MUELLE_NODE, pk__in=images):
+        records += _prune_one(image)
     reclaimed = max(0, before - sum(library.store().layer_sizes().values()))
-    events.publish("image", "prune", "", {"reclaimed": reclaimed})
-    return {"ImagesDeleted": records, "SpaceReclaimed": reclaimed}
+    events.publish_all([events.event("image", "prune", "", {"reclaimed": reclaimed}, project)])
+    deleted = [record["Deleted"] for record in records if "Deleted" in record]
+    return {"deleted": deleted, "reclaimed": reclaimed, "records": records}
 
 
-def _remove(image: Image, name: str, force: bool, prune: bool) -> tuple[list[Record], list[Image]]:
+def _remove(image: Image, name: str | None, force: bool, prune: bool) -> tuple[list[Removed], list[Image]]:
     """Inside a transaction, so that no container can be created on the image meanwhile."""
     owned = list(image.references.all())
-    named = [row for row in owned if row.name == _canonical(name)]
+    named = [row for row in owned if row.name == name]
     if not named:
         if _repositories(owned) > 1 and not force:
             raise _conflict(image, "must be forced", "image is referenced in multiple repositories")
@@ -70,7 +66,7 @@ def _remove(image: Image, name: str, force: bool, prune: bool) -> tuple[list[Rec
     return _delete(image, owned, prune)
 
 
-def _delete(image: Image, owned: list[ImageReference], prune: bool) -> tuple[list[Record], list[Image]]:
+def _delete(image: Image, owned: list[ImageReference], prune: bool) -> tuple[list[Removed], list[Image]]:
     records = [_untag(image, row) for row in owned]
     gone: list[Image] = []
     current: Image | None = image
@@ -84,7 +80,7 @@ def _delete(image: Image, owned: list[ImageReference], prune: bool) -> tuple[lis
     return records, gone
 
 
-def _untag(image: Image, row: ImageReference) -> Record:
+def _untag(image: Image, row: ImageReference) -> Removed:
     shown = library.familiar(row.name)
     row.delete()
     events.publish_all([library.event(image, "untag", shown)])
@@ -107,7 +103,7 @@ def _conflict(image: Image, remedy: str, reason: str) -> Conflict:
     return Conflict(f"conflict: unable to delete {image.short_id} ({remedy}) - {reason}")
 
 
-def _prune_one(image: Image) -> list[Record]:
+def _prune_one(image: Image) -> list[Removed]:
     with transaction.atomic():
         if not library.hold(image) or _users(image).exists() or _has_children(image):
             return []
@@ -117,46 +113,27 @@ def _prune_one(image: Image) -> list[Record]:
     return records
 
 
-def _is_prunable(image: Image, only_dangling: bool, filters: Filters) -> bool:
-    if only_dangling and image.references.exists():
-        return False
-    labels = (image.config.get("config") or {}).get("Labels") or {}
-    limit = prune_filters.until(filters)
-    if limit is not None and _created(image) >= limit:
-        return False
-    return prune_filters.matches_labels(labels, filters)
-
-
-def _created(image: Image) -> int:
-    try:
-        return times.parse(image.created)
-    except ValueError:
-        return 0
-
-
-def _canonical(name: str) -> str:
-    try:
-        return references.parse(name).canonical
-    except InvalidArgument:
-        return ""
-
-
 def _repositories(rows: list[ImageReference]) -> int:
     return len({references.parse(row.name).name for row in rows})
 
 
-def _users(image: Image) -> Any:
-    return Container.objects.filter(node_id=image.node_id, image_id=image.image_id)
+def _users(image: Image) -> QuerySet[Container]:
+    return Container.objects.filter(node_id=image.node_id, project_id=image.project_id, image_id=image.image_id)
+
+
+def _siblings(image: Image) -> QuerySet[Image]:
+    """The images of the same project."""
+    return Image.objects.filter(node_id=image.node_id, project_id=image.project_id)
 
 
 def _parent(image: Image) -> Image | None:
     if not image.parent_id:
         return None
-    return Image.objects.filter(node_id=image.node_id, image_id=image.parent_id).first()
+    return _siblings(image).filter(image_id=image.parent_id).first()
 
 
 def _has_children(image: Image) -> bool:
-    return Image.objects.filter(node_id=image.node_id, parent_id=image.image_id).exists()
+    return _siblings(image).filter(parent_id=image.image_id).exists()
 
 
 def _is_abandoned(image: Image) -> bool:

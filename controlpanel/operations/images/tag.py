@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from controlpanel.contracts import images
 from controlpanel.objects import events
 from controlpanel.operations.images import library
-from controlpanel.rpc.worker import operation
-from engine.errors import InvalidArgument
-from engine.images import references
 
 
-@operation("images.tag")
-def tag(name: str, reference: str) -> None:
-    """Let ``reference`` mean the image that ``name`` means."""
-    image = library.find(name)
-    wanted = references.parse(reference)
-    if wanted.digest:
-        raise InvalidArgument("refusing to create a tag with a digest reference")
-    library.point(wanted.canonical, image)
-    events.publish_all([library.event(image, "tag", wanted.familiar)])
+@images.tag.implement
+def tag(image: int, name: str) -> None:
+    row = library.row(image)
+    library.point(name, row)
+    events.publish_all([library.event(row, "tag", library.familiar(name))])

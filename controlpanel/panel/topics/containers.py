@@ -9,7 +9,8 @@ from asgiref.sync import sync_to_async
 
 from controlpanel.objects import outage
 from controlpanel.panel import listing, sampling
-from controlpanel.panel.topics.topic import Topic
+from controlpanel.panel.messages import Incoming
+from controlpanel.panel.topics.topic import Page, Topic
 from controlpanel.streams import hub
 
 # Several events within this time (``docker run`` makes four) are answered by one message.
@@ -22,10 +23,17 @@ QUIET = ("exec_", "top", "resize", "export", "archive-path", "copy", "extract-to
 
 
 class ContainersTopic(Topic):
-    """Subscribes first and reads the list after that, so no change between the two is lost."""
+    """Subscribes first and reads the list after that, so no change between the two is lost.
+
+    ``_shown`` are the IDs that the page has: usage is told of them alone.
+    """
+
+    def __init__(self, page: Page, channel: int, request: Incoming) -> None:
+        super().__init__(page, channel, request)
+        self._shown: set[str] = set()
 
     async def run(self) -> None:
-        async with hub.subscribe() as queue, asyncio.TaskGroup() as tasks:
+        async with hub.subscribe(self.page) as queue, asyncio.TaskGroup() as tasks:
             await self._send_all()
             tasks.create_task(self._usage())
             while True:
@@ -56,14 +64,17 @@ class ContainersTopic(Topic):
             await self._send({"type": "images.changed", "channel": self.channel})
 
     async def _send_all(self) -> None:
-        rows = await sync_to_async(listing.containers)(self.page.node)
+        rows = await sync_to_async(listing.containers)(await self.page.require(self.action))
+        self._shown = {row["id"] for row in rows}
         sampler = sampling.sampler()
         history = {row["id"]: points for row in rows if (points := sampler.history(row["id"])[-HISTORY_POINTS:])}
         await self._send({"type": "containers.all", "channel": self.channel, "containers": rows, "history": history})
 
     async def _send_changed(self, changed: set[str]) -> None:
-        rows = await sync_to_async(listing.containers)(self.page.node, changed)
-        removed = sorted(changed - {row["id"] for row in rows})
+        rows = await sync_to_async(listing.containers)(await self.page.require(self.action), changed)
+        present = {row["id"] for row in rows}
+        removed = sorted((changed - present) & self._shown)
+        self._shown = (self._shown - changed) | present
         await self._send(
             {"type": "containers.changed", "channel": self.channel, "containers": rows, "removed": removed}
         )
@@ -73,7 +84,8 @@ class ContainersTopic(Topic):
         async for _ in sampler.ticks():
             # A page that lags behind gets a later one instead of an old one.
             if self.window.is_open and sampler.usage:
-                await self._send({"type": "containers.usage", "channel": self.channel, "usage": dict(sampler.usage)})
+                usage = {key: point for key, point in sampler.usage.items() if key in self._shown}
+                await self._send({"type": "containers.usage", "channel": self.channel, "usage": usage})
 
     async def _send(self, message: Any) -> None:
         await self.page.require(self.action)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from controlpanel.objects.times import ZERO
 from controlpanel.panel.topics.topic import Topic
 from controlpanel.streams import hub, logs
 from engine.containers.logs import Record, Selection
 from engine.errors import NotFound
+from engine.rfc3339 import ZERO
 
 if TYPE_CHECKING:
     from controlpanel.objects.models import Container
@@ -26,7 +26,7 @@ class LogsTopic(Topic):
     async def run(self) -> None:
         tail = self.request.number("tail", DEFAULT_TAIL, high=MAX_TAIL)
         last = ""
-        async with hub.subscribe() as queue:
+        async with hub.subscribe(self.page) as queue:
             while True:
                 container = await self.container()
                 last = await self._follow(container, tail, last)

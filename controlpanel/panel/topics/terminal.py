@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
-import time
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.conf import settings
-
-from controlpanel.objects import events
-from controlpanel.objects.models import Container, Exec
+from controlpanel.objects.models import Exec
 from controlpanel.panel.messages import Incoming
 from controlpanel.panel.topics.topic import Page, Topic
-from controlpanel.streams import shims
-from engine.containers import wire
+from controlpanel.streams import execs
+from engine.containers.config import decode_exec
 from engine.errors import Conflict, MuelleError
 
 READ_SIZE = 32 * 1024
@@ -43,11 +35,8 @@ class TerminalTopic(Topic):
         self._overrun = False
 
     async def run(self) -> None:
-        container = await self.container()
-        if not container.is_alive:
-            raise Conflict(f"container {container.id} is not running")
-        session = await sync_to_async(self._create)(container)
-        reader, writer = await self._begin(session)
+        session = await self._create()
+        reader, writer = await self._begun(session)
         typing = asyncio.create_task(self._forward(writer))
         try:
             await self._show(reader)
@@ -56,7 +45,7 @@ class TerminalTopic(Topic):
             await _hang_up(writer)
         if self._overrun:
             raise Conflict("the process does not read what is typed")
-        self.exit_code = await _exit_code(session)
+        self.exit_code = (await execs.state(session))["exit_code"]
 
     async def receive(self, data: bytes) -> None:
         """Keep what is typed until the process takes it; too much of it ends the terminal."""
@@ -73,13 +62,32 @@ class TerminalTopic(Topic):
         if self._exec is not None:
             # The process may have ended at this moment.
             with suppress(MuelleError):
-                await _resize(self._exec, rows, columns)
+                await execs.resize(self._exec, rows, columns)
+
+    async def _create(self) -> Exec:
+        command, user = self.request.texts("command"), self.request.text("user", "", 256)
+        streams = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True}
+        config = decode_exec({"Cmd": command, "User": user, "Tty": True, **streams})
+        scope = await self.page.require(self.action)
+        return await execs.create(scope, self.request.text("container", limit=255), config)
+
+    async def _begun(self, session: Exec) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A page that leaves meanwhile hangs up on a process that runs by then."""
+        beginning = asyncio.create_task(self._begin(session))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            with suppress(MuelleError):
+                _, writer = await beginning
+                await _hang_up(writer)
+            raise
 
     async def _begin(self, session: Exec) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Start the process. The row is undone when that fails."""
+        """Start the process. Nobody would ask for the row of one that does not."""
         size = self._size
+        await execs.claim(session)
         try:
-            ours = await _begin(session, size)
+            ours = await _start(session, size)
         except BaseException:
             await session.adelete()
             raise
@@ -102,44 +110,14 @@ class TerminalTopic(Topic):
                 await writer.drain()
                 self._waiting -= len(data)
 
-    def _create(self, container: Container) -> Exec:
-        command = self.request.texts("command")
-        config: dict[str, Any] = {
-            "Cmd": command,
-            "User": self.request.text("user", "", 256),
-            "Tty": True,
-            "AttachStdin": True,
-            "AttachStdout": True,
-            "AttachStderr": True,
-            "DetachKeys": "",
-            "Env": [],
-            "WorkingDir": "",
-            "Privileged": False,
-        }
-        session = Exec.objects.create(
-            id=secrets.token_hex(32),
-            container=container,
-            config=config,
-            started=True,
-            running=True,
-            created=time.time_ns(),
-        )
-        line = " ".join(command)
-        events.publish_all(
-            [
-                events.of_container(container, f"exec_create: {line}", execID=session.id),
-                events.of_container(container, f"exec_start: {line}", execID=session.id),
-            ]
-        )
-        return session
 
-
-async def _begin(session: Exec, size: tuple[int, int]) -> socket.socket:
+async def _start(session: Exec, size: tuple[int, int]) -> socket.socket:
     """Start the process; the result is our end of its terminal."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with theirs:
-            await shims.call(_shim(session), _request(session, size), (theirs.fileno(),))
+            stdio = execs.stdio_of(session, framed=False, console_size=list(size))
+            await execs.start(session, stdio, (theirs.fileno(),))
     except BaseException:
         ours.close()
         raise
@@ -147,45 +125,8 @@ async def _begin(session: Exec, size: tuple[int, int]) -> socket.socket:
     return ours
 
 
-def _request(session: Exec, size: tuple[int, int]) -> wire.Message:
-    return {
-        "op": "exec",
-        "id": session.id,
-        "args": session.config["Cmd"],
-        "env": [],
-        "cwd": "",
-        "user": session.config["User"],
-        "tty": True,
-        "privileged": False,
-        "stdin": True,
-        "stdout": True,
-        "stderr": True,
-        "detach_keys": [],
-        "console_size": list(size),
-        "framed": False,
-    }
-
-
-async def _resize(session: Exec, rows: int, columns: int) -> None:
-    await shims.call(_shim(session), {"op": "resize", "exec": session.id, "height": rows, "width": columns})
-
-
-async def _exit_code(session: Exec) -> int | None:
-    """What the shim remembers; None when the container ended with it."""
-    with suppress(MuelleError):
-        reply = await shims.call(_shim(session), {"op": "exec_state", "id": session.id})
-        code: int | None = reply["exit_code"]
-        return code
-    return None
-
-
 async def _hang_up(writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         writer.write(HANG_UP)
         writer.close()
         await writer.wait_closed()
-
-
-def _shim(session: Exec) -> Path:
-    path: Path = settings.MUELLE_LAYOUT.shim_socket(session.container_id)
-    return path

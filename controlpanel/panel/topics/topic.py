@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol
 
+from controlpanel.access.scope import Scope
 from controlpanel.objects.models import Container
 from controlpanel.panel.messages import Incoming
 from controlpanel.panel.window import Window
@@ -12,10 +13,11 @@ from controlpanel.panel.window import Window
 class Page(Protocol):
     """The connection: checks the user's right anew and sends within the channel's window."""
 
-    node: str
+    async def require(self, action: str) -> Scope:
+        """The user's scope at this moment. Raises unless it still allows ``action`` somewhere."""
 
-    async def require(self, action: str) -> None:
-        """Raise unless the user of the connection may still do ``action``."""
+    def sees(self, project: str, /) -> bool:
+        """Whether the user may know of what happens in a project."""
 
     async def send_message(self, channel: int, message: Any) -> None:
         """Send one of ``messages.Outgoing``; waits while the page lags behind."""
@@ -46,6 +48,6 @@ class Topic:
         """The page's terminal changed its size."""
 
     async def container(self) -> Container:
-        """The container that the request names. Raises NotFound."""
-        found: Container = await Container.objects.afind(self.page.node, self.request.text("container", limit=128))
-        return found
+        """The container that the request names. Raises NotFound and Forbidden."""
+        scope = await self.page.require(self.action)
+        return await scope.find_container(self.request.text("container", limit=255), self.action)

@@ -6,13 +6,14 @@ plain path look-ups there end inside the container. Running, stopped and never s
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import posixpath
 import stat as file_types
-from datetime import UTC, datetime
 from typing import Any
 
+from engine import rfc3339
 from engine.archives.compression import plain
 from engine.archives.extraction import Policy, extract
 from engine.archives.streams import Sink, source
@@ -67,7 +68,10 @@ def get(target: Target, path: str, out: int, timeout: float = DEFAULT_SECONDS) -
         answer = _stat(target, path)
         inside = _inside(path)
         writer = TreeWriter(Sink(out))
-        writer.add_tree(inside, _archive_name(inside))
+        try:
+            writer.add_tree(inside, _archive_name(inside))
+        except FileNotFoundError as failure:
+            raise _explain(failure, target, path) from None  # an empty archive would look like a copy that worked
         writer.finish()
         return answer
 
@@ -107,7 +111,8 @@ def export(target: Target, out: int, timeout: float = DEFAULT_SECONDS) -> None:
         enter(target, volumes=False)
         writer = TreeWriter(Sink(out))
         for path, name in children("/", ""):
-            writer.add_tree(path, name)
+            with contextlib.suppress(FileNotFoundError):
+                writer.add_tree(path, name)
         writer.finish()
 
     archive_child.run(work, timeout, out)
@@ -157,7 +162,7 @@ def _stat(target: Target, path: str) -> dict[str, Any]:
         "name": printable(_base(inside)),
         "size": status.st_size,
         "mode": go_mode(status.st_mode),
-        "mtime": rfc3339(status.st_mtime_ns),
+        "mtime": rfc3339.render(status.st_mtime_ns),
         "linkTarget": printable(os.path.realpath(inside)) if is_link else "",
     }
 
@@ -171,13 +176,6 @@ def go_mode(mode: int) -> int:
     """The bits of Go's os.FileMode for a ``st_mode``."""
     bits = sum(theirs for ours, theirs in _GO_BITS.items() if mode & ours)
     return mode & 0o777 | bits | _GO_TYPES.get(file_types.S_IFMT(mode), 0)
-
-
-def rfc3339(nanoseconds: int) -> str:
-    """Go's RFC3339Nano in UTC: no zeros at the end of the fraction."""
-    seconds, rest = divmod(nanoseconds, 10**9)
-    fraction = f".{rest:09}".rstrip("0") if rest else ""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"
 
 
 def _destination(target: Target, path: str) -> str:

@@ -28,6 +28,7 @@ class _Found(NamedTuple):
     path: str
     status: os.stat_result
     opaque: bool
+    below: os.stat_result | None  # what the image has at this path
 
 
 def collect(target: Target) -> list[dict[str, Any]]:
@@ -36,22 +37,21 @@ def collect(target: Target) -> list[dict[str, Any]]:
     enter_image(target)
     image = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     kinds: dict[str, int] = {}
-    for found in _walk(upper):
-        kind = _kind(found, _lower(image, found.path))
-        if kind is None:
-            continue
-        kinds[found.path] = kind
-        _touch_parents(found.path, kinds)
+    for found in _walk(upper, image):
+        kind = _kind(found)
+        if kind is not None:
+            kinds[found.path] = kind
+            _touch_parents(found.path, kinds)
     return [{"Path": f"/{printable(path)}", "Kind": kind} for path, kind in sorted(kinds.items())]
 
 
 def _touch_parents(path: str, kinds: dict[str, int]) -> None:
-    """A change inside a directory is shown as a change of the directory, too."""
-    while path := posixpath.dirname(path):
-        kinds.setdefault(path, MODIFIED)
+    """A change inside a directory is shown as a change of the directory, too; one that is known has known parents."""
+    while (path := posixpath.dirname(path)) and path not in kinds:
+        kinds[path] = MODIFIED
 
 
-def _walk(upper: int) -> Iterator[_Found]:
+def _walk(upper: int, image: int) -> Iterator[_Found]:
     """Everything below ``upper``. A running container may swap a directory for a link: links are not followed."""
     pending = [""]
     while pending:
@@ -60,25 +60,36 @@ def _walk(upper: int) -> Iterator[_Found]:
             fd = libc.openat2(upper, path or ".", _DIRECTORY, resolve=_NO_LINKS)
         except OSError:
             continue
+        below = _image_directory(image, path)
         try:
-            with os.scandir(fd) as entries:
-                names = sorted(entry.name for entry in entries)
-            for found in filter(None, [_look(fd, posixpath.join(path, name)) for name in names]):
+            for found in _entries(fd, path, below):
                 if stat.S_ISDIR(found.status.st_mode):
                     pending.append(found.path)
                 yield found
         finally:
             os.close(fd)
+            if below is not None:
+                os.close(below)
 
 
-def _look(directory: int, path: str) -> _Found | None:
-    name = posixpath.basename(path)
+def _image_directory(image: int, path: str) -> int | None:
+    """The same directory in the image. Where the image has a link on the way, the upper directory has replaced it."""
     try:
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        opaque = stat.S_ISDIR(status.st_mode) and _is_opaque(directory, name)
+        return libc.openat2(image, path or ".", os.O_PATH | os.O_DIRECTORY, resolve=libc.RESOLVE_IN_ROOT)
     except OSError:
-        return None  # it vanished meanwhile
-    return _Found(path, status, opaque)
+        return None
+
+
+def _entries(fd: int, path: str, below: int | None) -> Iterator[_Found]:
+    prefix = f"{path}/" if path else ""
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+                opaque = stat.S_ISDIR(status.st_mode) and _is_opaque(fd, entry.name)
+            except OSError:
+                continue  # it vanished meanwhile
+            yield _Found(prefix + entry.name, status, opaque, _lower(below, entry.name))
 
 
 def _is_opaque(directory: int, name: str) -> bool:
@@ -91,27 +102,24 @@ def _is_opaque(directory: int, name: str) -> bool:
         os.close(fd)
 
 
-def _lower(image: int, path: str) -> os.stat_result | None:
-    """The same path in the image. Where the image has a link on the way, the upper directory has replaced it."""
+def _lower(directory: int | None, name: str) -> os.stat_result | None:
+    if directory is None:
+        return None
     try:
-        fd = libc.openat2(image, path, os.O_PATH | os.O_NOFOLLOW, resolve=libc.RESOLVE_IN_ROOT)
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except OSError:
         return None
-    try:
-        return os.fstat(fd)
-    finally:
-        os.close(fd)
 
 
-def _kind(found: _Found, below: os.stat_result | None) -> int | None:
+def _kind(found: _Found) -> int | None:
     """None for what is no change: directories that overlayfs only copied up, and places for our mounts."""
     if stat.S_ISCHR(found.status.st_mode) and found.status.st_rdev == 0:
-        return DELETED if below else None
+        return DELETED if found.below else None
     if found.path in _OURS and (stat.S_ISDIR(found.status.st_mode) or not found.status.st_size):
         return None
-    if below is None:
+    if found.below is None:
         return ADDED
-    return None if _same_directory(found, below) else MODIFIED
+    return None if _same_directory(found, found.below) else MODIFIED
 
 
 def _same_directory(found: _Found, below: os.stat_result) -> bool:

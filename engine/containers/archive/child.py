@@ -49,6 +49,8 @@ def _child(work: Callable[[], Any], writer: int) -> NoReturn:
         answer = _failure(failure)
     except (BrokenPipeError, ConnectionError):
         answer = _failure(Unavailable("the client went away"))
+    except OSError as failure:  # without its path, which may be the host's
+        answer = _failure(SystemFailure(f"{type(failure).__name__}: {failure.strerror}"))
     except BaseException as failure:
         answer = _failure(SystemFailure(f"{type(failure).__name__}: {failure}"))
     while answer:

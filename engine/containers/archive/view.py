@@ -12,8 +12,8 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.containers.mounts import MountPoint
-from engine.containers.shim.rootfs import make_target
+from engine.containers.config.mounts import Mount
+from engine.containers.shim.places import open_place
 from engine.errors import Conflict, InvalidArgument, SystemFailure
 from engine.kernel import libc
 from engine.kernel.processes import start_time
@@ -38,7 +38,7 @@ class Target(NamedTuple):
     container_id: str
     pid: int | None
     layer_dirs: list[str]
-    mounts: list[MountPoint]
+    mounts: list[Mount]
     read_only: bool = False
     name: str = ""
     start_time: int | None = None
@@ -79,10 +79,10 @@ def _new_namespace(target: Target) -> Path:
     return place
 
 
-def _binds(target: Target) -> list[MountPoint]:
+def _binds(target: Target) -> list[Mount]:
     """Volumes, binds and our own three files, outer directories first. A user's mount wins over a file of ours."""
     own = [
-        MountPoint("bind", str(target.directory / name), path)
+        Mount("bind", str(target.directory / name), path)
         for path, name in _FILES.items()
         if (target.directory / name).exists()
     ]
@@ -90,25 +90,31 @@ def _binds(target: Target) -> list[MountPoint]:
     return sorted(wanted.values(), key=lambda mount: mount.target.rstrip("/").count("/"))
 
 
-def _open_bind(mount: MountPoint) -> int:
+def _open_bind(mount: Mount) -> int:
     """Opened by path while the host's files are still in sight."""
     try:
         fd = libc.open_tree(libc.AT_FDCWD, mount.source, _CLONE | (libc.AT_RECURSIVE if mount.recursive else 0))
     except OSError as failure:
-        raise InvalidArgument(f"cannot mount {mount.source} at {mount.target}: {failure.strerror}") from failure
+        raise _cannot_mount(mount, failure) from failure
     libc.mount_setattr(
         fd, recursive=mount.recursive, attr_set=_SAFE | (libc.MOUNT_ATTR_RDONLY if mount.read_only else 0)
     )
     return fd
 
 
-def _place(mount: MountPoint, fd: int) -> None:
+def _cannot_mount(mount: Mount, failure: OSError) -> InvalidArgument:
+    """Named by what the client knows: a volume's directory is the host's."""
+    return InvalidArgument(f"cannot mount {mount.name or mount.type} at {mount.target}: {failure.strerror}")
+
+
+def _place(mount: Mount, fd: int) -> None:
     """Inside the view already: a link of the image that stands at ``mount.target`` leads nowhere else."""
     try:
-        place = make_target(mount.target, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
-        libc.move_mount(fd, libc.AT_FDCWD, place)
+        place = open_place(mount.target, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
+        libc.move_mount(fd, place)
+        os.close(place)
     except OSError as failure:
-        raise InvalidArgument(f"cannot mount {mount.source} at {mount.target}: {failure.strerror}") from failure
+        raise _cannot_mount(mount, failure) from failure
     finally:
         os.close(fd)
 

@@ -9,11 +9,12 @@ Pure: nothing here looks at the machine, what it must know of it comes as ``Host
 
 from __future__ import annotations
 
+import copy
 import posixpath
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from engine.containers.config import image as config_image
 from engine.containers.config import modes as config_modes
@@ -22,14 +23,40 @@ from engine.containers.config import ports as config_ports
 from engine.containers.config import resources as config_resources
 from engine.containers.config import security as config_security
 from engine.containers.config import signals as config_signals
-from engine.containers.config.decode import read_object
-from engine.containers.config.tables import CONFIG, EXEC, HOST_CONFIG, NETWORKING, OMITTED_WHEN_EMPTY, UPDATE
+from engine.containers.config.decode import complete, read_object
+from engine.containers.config.objects import (
+    Config,
+    ExecConfig,
+    HostConfig,
+    NetworkingConfig,
+    Resources,
+    RestartPolicy,
+    UpdateConfig,
+)
+from engine.containers.config.tables import (
+    CONFIG,
+    EXEC,
+    HOST_CONFIG,
+    NETWORKING,
+    OMITTED_WHEN_EMPTY,
+    RESOURCES,
+    UPDATE,
+)
 from engine.errors import InvalidArgument, Unsupported
 
 NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 POINTERS = frozenset({"StopTimeout", "Init"})  # shown when they are set, even to zero
 CONFIG_NAMES = frozenset(field.lower() for field in CONFIG)
 MILLISECOND = 10**6
+NOT_CHOSEN: dict[str, Any] = {
+    "NetworkMode": "bridge",
+    "IpcMode": "private",
+    "CgroupnsMode": "private",
+    "Runtime": "runc",
+    "RestartPolicy": {"Name": "no"},
+    "LogConfig": {"Type": "json-file"},
+    "ShmSize": config_resources.SHM_DEFAULT,
+}
 STORAGE_OPT = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
 
 
@@ -43,9 +70,9 @@ class Host(NamedTuple):
 class CreateRequest(NamedTuple):
     """The three objects of a create body, each with all its fields."""
 
-    config: dict[str, Any]
-    host_config: dict[str, Any]
-    networking: dict[str, Any]
+    config: Config
+    host_config: HostConfig
+    networking: NetworkingConfig
 
 
 def decode(body: Any) -> CreateRequest:
@@ -67,7 +94,7 @@ def validate(request: CreateRequest, host: Host) -> list[str]:
     """Check everything that needs no image and write the defaults into the request; returns warnings."""
     config, host_config = request.config, request.host_config
     _config(config)
-    config_modes.normalise_namespaces(host_config, cgroup_v2=host.cgroup_v2)
+    config_modes.normalise_namespaces(host_config)
     warnings = config_modes.check_network(config, host_config)
     config_modes.normalise_restart(host_config["RestartPolicy"], auto_remove=host_config["AutoRemove"])
     config_modes.normalise_log(host_config["LogConfig"])
@@ -89,27 +116,44 @@ def merge_image(request: CreateRequest, image_config: Mapping[str, Any]) -> list
     return []
 
 
-def decode_update(body: Any, host: Host) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
+def decode_update(body: Any, host: Host) -> tuple[Resources, RestartPolicy | None, list[str]]:
     """Body of ``POST /containers/{id}/update`` → (resources, restart policy or None, warnings)."""
-    update = read_object(UPDATE, "UpdateConfig")(body, "")
-    policy = update.pop("RestartPolicy")
+    update: UpdateConfig = read_object(UPDATE, "UpdateConfig")(body, "")
+    policy = update["RestartPolicy"]
     if policy is not None and not policy["Name"] and not policy["MaximumRetryCount"]:
         policy = None
     if policy is not None:
         config_modes.normalise_restart(policy, auto_remove=False)
-    warnings = config_resources.normalise(update, host.cpus, update=True)
-    return update, policy, warnings
+    resources = cast("Resources", {key: value for key, value in update.items() if key in RESOURCES})
+    warnings = config_resources.normalise(resources, host.cpus, update=True)
+    return resources, policy, warnings
 
 
-def decode_exec(body: Any) -> dict[str, Any]:
+def decode_exec(body: Any) -> ExecConfig:
     """Body of ``POST /containers/{id}/exec`` with all its fields."""
-    config: dict[str, Any] = read_object(EXEC, "ExecOptions")(body, "")
+    config: ExecConfig = read_object(EXEC, "ExecOptions")(body, "")
     if not config["Cmd"]:
         raise InvalidArgument("No exec command specified")
     if config["ConsoleSize"] is not None and len(config["ConsoleSize"]) != 2:
         raise InvalidArgument("invalid console size: want height and width")
     _check_env(config["Env"] or [])
     return config
+
+
+def complete_config(stored: dict[str, Any]) -> Config:
+    """A stored Config with the fields that a later version of ours has added; for where rows are read, nowhere else."""
+    return cast("Config", complete(stored, CONFIG))
+
+
+def complete_host_config(stored: dict[str, Any]) -> HostConfig:
+    """The same of a HostConfig; a missing choice is what `validate` writes for one that was not made."""
+    if not stored.keys() >= NOT_CHOSEN.keys():
+        stored = copy.deepcopy(NOT_CHOSEN) | stored
+    return cast("HostConfig", complete(stored, HOST_CONFIG))
+
+
+def complete_exec(stored: dict[str, Any]) -> ExecConfig:
+    return cast("ExecConfig", complete(stored, EXEC))
 
 
 def check_name(name: str) -> str:
@@ -144,7 +188,7 @@ def _without_empty(value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _config(config: dict[str, Any]) -> None:
+def _config(config: Config) -> None:
     _working_directory(config)
     _check_env(config["Env"] or [])
     _health(config)
@@ -156,10 +200,9 @@ def _config(config: dict[str, Any]) -> None:
     config["ExposedPorts"] = config_ports.normalise_exposed(config["ExposedPorts"]) or None
     if config["Entrypoint"] is None and config["Cmd"] == []:
         config["Cmd"] = None
-    config["Labels"] = config["Labels"] or {}
 
 
-def _working_directory(config: dict[str, Any]) -> None:
+def _working_directory(config: Config) -> None:
     path = config["WorkingDir"]
     if path and not path.startswith("/"):
         raise InvalidArgument(f"the working directory '{path}' is invalid, it needs to be an absolute path")
@@ -173,12 +216,18 @@ def _check_env(entries: list[str]) -> None:
             raise InvalidArgument(f"invalid environment variable: {entry}")
 
 
-def _health(config: dict[str, Any]) -> None:
+def _health(config: Config) -> None:
     health = config["Healthcheck"]
     if health is None:
         return
-    for field in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
-        if health[field] and health[field] < MILLISECOND:
+    times = {
+        "Interval": health["Interval"],
+        "Timeout": health["Timeout"],
+        "StartPeriod": health["StartPeriod"],
+        "StartInterval": health["StartInterval"],
+    }
+    for field, nanoseconds in times.items():
+        if nanoseconds and nanoseconds < MILLISECOND:
             raise InvalidArgument(f"{field} in Healthcheck cannot be less than 1ms")
     if health["Retries"] < 0:
         raise InvalidArgument("Retries in Healthcheck cannot be negative")
@@ -186,7 +235,7 @@ def _health(config: dict[str, Any]) -> None:
         raise Unsupported("muelle does not run health checks yet: create the container with --no-healthcheck")
 
 
-def _host_config(host: dict[str, Any]) -> None:
+def _host_config(host: HostConfig) -> None:
     host["PortBindings"] = config_ports.normalise_bindings(host["PortBindings"])
     for text in host["ExtraHosts"] or []:
         _check_extra_host(text)
@@ -218,8 +267,8 @@ def _networking(request: CreateRequest) -> None:
         endpoints.setdefault("bridge", endpoints.pop("default"))
     mode = request.host_config["NetworkMode"]
     for name, endpoint in endpoints.items():
-        ipam = endpoint["IPAMConfig"] or {}
-        if name in {"bridge", "host", "none"} and (ipam.get("IPv4Address") or ipam.get("IPv6Address")):
+        ipam = endpoint["IPAMConfig"]
+        if name in {"bridge", "host", "none"} and ipam and (ipam["IPv4Address"] or ipam["IPv6Address"]):
             raise InvalidArgument("user specified IP address is supported on user defined networks only")
         if name in {"bridge", "host", "none"} and endpoint["Aliases"]:
             raise InvalidArgument("network-scoped alias is supported only for containers in user defined networks")

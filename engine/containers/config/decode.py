@@ -16,10 +16,11 @@ Read = Callable[[Any, str], Any]
 
 
 class Field(NamedTuple):
-    """How one field is read, and what it is when the request leaves it out."""
+    """How one field is read, what it is when the request leaves it out, and the fields of the objects it holds."""
 
     read: Read
     default: Callable[[], Any]
+    inner: Mapping[str, Field] | None = None
 
 
 Fields = Mapping[str, Field]
@@ -115,6 +116,21 @@ def decode(value: Mapping[str, Any], fields: Fields, name: str) -> dict[str, Any
     return answer
 
 
+def complete(stored: dict[str, Any], fields: Fields) -> dict[str, Any]:
+    """An object that was decoded before, perhaps by a version with fewer fields; cheaper than decoding it again."""
+    if not stored.keys() >= fields.keys():
+        stored = {name: field.default() for name, field in fields.items()} | stored
+    for name, field in fields.items():
+        if field.inner is not None and stored[name] is not None:
+            stored[name] = _complete_inner(stored[name], field.inner)
+    return stored
+
+
+def _complete_inner(stored: Any, fields: Fields) -> Any:
+    """An object, or a list of them."""
+    return [complete(each, fields) for each in stored] if isinstance(stored, list) else complete(stored, fields)
+
+
 def nothing() -> None:
     return None
 
@@ -134,4 +150,9 @@ WORDS = Field(read_words, nothing)
 
 
 def objects(fields: Fields, name: str) -> Field:
-    return Field(read_list(read_object(fields, name), f"[]{name}"), nothing)
+    return Field(read_list(read_object(fields, name), f"[]{name}"), nothing, fields)
+
+
+def optional(fields: Fields, name: str) -> Field:
+    """An object, or None."""
+    return Field(read_object(fields, name), nothing, fields)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from engine.containers.config.objects import Config, HostConfig, LogConfig, RestartPolicy
 from engine.errors import InvalidArgument, Unsupported
 
 RESTART_POLICIES = ("no", "always", "on-failure", "unless-stopped")
@@ -23,8 +23,11 @@ def joined(mode: str) -> str | None:
     return mode.removeprefix("container:") if mode.startswith("container:") else None
 
 
-def normalise_namespaces(host: dict[str, Any], *, cgroup_v2: bool) -> None:
-    """Check the modes of a complete HostConfig and fill in what an empty one means."""
+def normalise_namespaces(host: HostConfig) -> None:
+    """Check the modes of a complete HostConfig and fill in what an empty one means.
+
+    Docker gives a private cgroup namespace on cgroup v2 only; decision 21 says why we do on both.
+    """
     _check("IPC", host["IpcMode"], {"", "none", "private", "shareable", "host"})
     _check("PID", host["PidMode"], {"", "host"})
     _check("UTS", host["UTSMode"], {"", "host"}, may_join=False)
@@ -37,10 +40,8 @@ def normalise_namespaces(host: dict[str, Any], *, cgroup_v2: bool) -> None:
         raise InvalidArgument(f"invalid cgroup specification: {host['Cgroup']}")
     if joined(host["PidMode"]):
         raise Unsupported("muelle does not join the PID namespace of another container yet")
-    if host["IpcMode"] == "none":
-        raise Unsupported("muelle does not build the IPC mode none yet: use private")
     host["IpcMode"] = host["IpcMode"] or "private"
-    host["CgroupnsMode"] = host["CgroupnsMode"] or ("private" if cgroup_v2 and not host["Privileged"] else "host")
+    host["CgroupnsMode"] = host["CgroupnsMode"] or ("host" if host["Privileged"] else "private")
     if host["NetworkMode"] in {"", "default"}:
         host["NetworkMode"] = "bridge"
     if host["Runtime"] not in RUNTIMES:
@@ -53,7 +54,7 @@ def _check(kind: str, mode: str, allowed: set[str], *, may_join: bool = True) ->
         raise InvalidArgument(f"invalid {kind} mode: {mode}")
 
 
-def normalise_restart(policy: dict[str, Any], *, auto_remove: bool) -> None:
+def normalise_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
     """Check a RestartPolicy; an empty name is ``no``."""
     name, count = policy["Name"] or "no", policy["MaximumRetryCount"]
     if name not in RESTART_POLICIES:
@@ -71,7 +72,7 @@ def normalise_restart(policy: dict[str, Any], *, auto_remove: bool) -> None:
     policy["Name"] = name
 
 
-def normalise_log(log: dict[str, Any]) -> None:
+def normalise_log(log: LogConfig) -> None:
     """Check a LogConfig: ``json-file`` with max-size and max-file, or ``none``; an empty type is ``json-file``."""
     driver = log["Type"] or "json-file"
     if driver in LOG_DRIVERS_NOT_BUILT:
@@ -104,7 +105,7 @@ def _check_log_option(driver: str, option: str, value: str) -> None:
         raise InvalidArgument(f"unknown log opt '{option}' for json-file log driver")
 
 
-def check_network(config: dict[str, Any], host: dict[str, Any]) -> list[str]:
+def check_network(config: Config, host: HostConfig) -> list[str]:
     """What does not go together with a shared network namespace; returns warnings."""
     mode = host["NetworkMode"]
     if joined(mode) is not None:
@@ -120,7 +121,7 @@ def check_network(config: dict[str, Any], host: dict[str, Any]) -> list[str]:
     return []
 
 
-def _check_joined_network(config: dict[str, Any], host: dict[str, Any]) -> None:
+def _check_joined_network(config: Config, host: HostConfig) -> None:
     conflicts = (
         (not joined(host["NetworkMode"]), "invalid container format container:<name|id>"),
         (config["Hostname"], "conflicting options: hostname and the network mode"),

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from engine.containers.config.decode import read_object
+from engine.containers.config.objects import (
+    BindOptions,
+    Config,
+    HostConfig,
+    MountConfig,
+    TmpfsOptions,
+    VolumeOptions,
+)
+from engine.containers.config.tables import BIND_OPTIONS, TMPFS_OPTIONS, VOLUME_OPTIONS
 from engine.errors import InvalidArgument, NotFound, Unsupported
 
 PROPAGATIONS = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
@@ -19,6 +29,9 @@ WORDS = (
 )  # fmt: skip
 TMPFS_FLAGS = frozenset({"rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "defaults"})
 TMPFS_VALUE = re.compile(r"(size|mode|uid|gid|nr_inodes|nr_blocks|mpol|huge)=.+")
+NO_BIND_OPTIONS: BindOptions = read_object(BIND_OPTIONS, "BindOptions")({}, "")
+NO_VOLUME_OPTIONS: VolumeOptions = read_object(VOLUME_OPTIONS, "VolumeOptions")({}, "")
+NO_TMPFS_OPTIONS: TmpfsOptions = read_object(TMPFS_OPTIONS, "TmpfsOptions")({}, "")
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
 
 
@@ -28,6 +41,7 @@ class MountRequest(NamedTuple):
     ``type`` is ``bind``, ``volume`` or ``tmpfs``; ``source`` a host path, a volume's name, or "" (anonymous).
     ``mode`` is the text that inspect shows. ``create_source`` makes a missing bind source (Binds do, Mounts do not).
     ``options`` are tmpfs options (``size=…,mode=…``). ``listed`` is false for what inspect leaves out of Mounts.
+    ``read_only_recursive``: whether what is mounted below the source is read-only, too.
     """
 
     type: str
@@ -39,11 +53,43 @@ class MountRequest(NamedTuple):
     copy: bool = True
     create_source: bool = False
     recursive: bool = True
+    read_only_recursive: bool = True
     options: str = ""
     listed: bool = True
     labels: dict[str, str] | None = None
     driver: str = "local"
     driver_options: dict[str, str] | None = None
+
+
+class Mount(NamedTuple):
+    """A mount of a container, from its creation on: what is stored, what inspect shows, what a start carries out.
+
+    ``type`` is ``bind``, ``volume`` or ``tmpfs``. ``source`` is a path of the host, empty for tmpfs, to which
+    ``options`` belong; ``name`` and ``driver`` are a volume's. ``mode`` is the text that inspect shows, ``listed``
+    false for what it leaves out. ``read_only_recursive`` says whether ``read_only`` holds for what is mounted below the
+    source, too.
+    """
+
+    type: str
+    source: str
+    target: str
+    read_only: bool = False
+    propagation: str = ""
+    options: str = ""
+    name: str = ""
+    recursive: bool = True
+    mode: str = ""
+    listed: bool = True
+    driver: str = "local"
+    read_only_recursive: bool = True
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Mount:
+        """From a stored object; one of another version may have more keys, or fewer."""
+        return cls(**{key: value[key] for key in cls._fields if key in value})
+
+    def to_json(self) -> dict[str, Any]:
+        return self._asdict()
 
 
 class VolumesFrom(NamedTuple):
@@ -53,8 +99,14 @@ class VolumesFrom(NamedTuple):
     read_only: bool
 
 
-def requests(config: dict[str, Any], host: dict[str, Any]) -> list[MountRequest]:
+def requests(config: Config, host: HostConfig) -> list[MountRequest]:
     """Everything mounted besides VolumesFrom, duplicates refused; image volumes only where nothing else is mounted."""
+    explicit = explicit_requests(host)
+    return explicit + image_volumes(config, host, {request.target for request in explicit})
+
+
+def explicit_requests(host: HostConfig) -> list[MountRequest]:
+    """What the user named: Binds, Mounts, Tmpfs."""
     driver = host["VolumeDriver"] or "local"
     explicit = [
         *(_bind_text(text, driver) for text in host["Binds"] or []),
@@ -66,10 +118,17 @@ def requests(config: dict[str, Any], host: dict[str, Any]) -> list[MountRequest]
         if request.target in taken:
             raise InvalidArgument(f"Duplicate mount point: {request.target}")
         taken.add(request.target)
-    return explicit + list(_image_volumes(config["Volumes"] or {}, taken, driver))
+    return explicit
 
 
-def volumes_from(host: dict[str, Any]) -> list[VolumesFrom]:
+def image_volumes(config: Config, host: HostConfig, taken: Collection[str]) -> list[MountRequest]:
+    """An anonymous volume for each of Config's Volumes whose target is not ``taken``."""
+    driver = host["VolumeDriver"] or "local"
+    targets = [_target(volume) for volume in sorted(config["Volumes"] or {})]
+    return [_volume(MountRequest("volume", "", target, driver=driver)) for target in targets if target not in taken]
+
+
+def volumes_from(host: HostConfig) -> list[VolumesFrom]:
     """``web:ro`` → VolumesFrom("web", True)."""
     answer = []
     for text in host["VolumesFrom"] or []:
@@ -91,13 +150,6 @@ def check_volume_name(name: str) -> None:
             f'create {name}: "{name}" includes invalid characters for a local volume name, only '
             '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
         )
-
-
-def _image_volumes(volumes: Iterable[str], taken: set[str], driver: str) -> Iterable[MountRequest]:
-    for volume in sorted(volumes):
-        target = _target(volume)
-        if target not in taken:
-            yield _volume(MountRequest("volume", "", target, driver=driver))
 
 
 def _valid_mode(mode: str) -> bool:
@@ -166,7 +218,7 @@ def _volume(request: MountRequest) -> MountRequest:
 OPTIONS_OF = {"bind": "BindOptions", "volume": "VolumeOptions", "tmpfs": "TmpfsOptions", "image": "ImageOptions"}
 
 
-def _mount_object(mount: dict[str, Any]) -> MountRequest:
+def _mount_object(mount: MountConfig) -> MountRequest:
     kind = mount["Type"]
     if kind not in OPTIONS_OF:
         raise InvalidArgument(f'invalid mount config for type "{kind}": mount type unknown')
@@ -174,7 +226,7 @@ def _mount_object(mount: dict[str, Any]) -> MountRequest:
         raise Unsupported("muelle does not mount images yet")
     try:
         for other, field in OPTIONS_OF.items():
-            if other != kind and mount[field] is not None:
+            if other != kind and mount[field] is not None:  # type: ignore[literal-required]
                 raise InvalidArgument(f'{field} must not be specified on mount type "{kind}"')
         target = _target(mount["Target"])
         return {"bind": _bind_object, "volume": _volume_object, "tmpfs": _tmpfs_object}[kind](mount, target)
@@ -182,45 +234,47 @@ def _mount_object(mount: dict[str, Any]) -> MountRequest:
         raise InvalidArgument(f'invalid mount config for type "{kind}": {error}') from None
 
 
-def _bind_object(mount: dict[str, Any], target: str) -> MountRequest:
-    source, options = mount["Source"], mount["BindOptions"] or {}
+def _bind_object(mount: MountConfig, target: str) -> MountRequest:
+    source, options = mount["Source"], mount["BindOptions"] or NO_BIND_OPTIONS
     if not source:
         raise InvalidArgument("field Source must not be empty")
     if not source.startswith("/"):
         raise InvalidArgument(f"invalid mount path: '{source}' mount path must be absolute")
-    propagation = options.get("Propagation") or "rprivate"
+    propagation = options["Propagation"] or "rprivate"
     if propagation not in PROPAGATIONS:
         raise InvalidArgument(f"invalid propagation mode: {propagation}")
-    if options.get("ReadOnlyForceRecursive") and not (mount["ReadOnly"] and propagation == "rprivate"):
+    if options["ReadOnlyForceRecursive"] and not (mount["ReadOnly"] and propagation == "rprivate"):
         raise InvalidArgument("mount source path must be read-only and rprivate for ReadOnlyForceRecursive")
     return MountRequest(
         "bind", posixpath.normpath("/" + source.lstrip("/")), target, mount["ReadOnly"], propagation,
-        create_source=bool(options.get("CreateMountpoint")), recursive=not options.get("NonRecursive"),
+        create_source=options["CreateMountpoint"], recursive=not options["NonRecursive"],
+        read_only_recursive=not options["ReadOnlyNonRecursive"],
     )  # fmt: skip
 
 
-def _volume_object(mount: dict[str, Any], target: str) -> MountRequest:
-    options = mount["VolumeOptions"] or {}
-    driver = options.get("DriverConfig") or {}
+def _volume_object(mount: MountConfig, target: str) -> MountRequest:
+    options = mount["VolumeOptions"] or NO_VOLUME_OPTIONS
+    driver = options["DriverConfig"]
     if not mount["Source"] and mount["ReadOnly"]:
         raise InvalidArgument("must not set ReadOnly mode when using anonymous volumes")
-    if options.get("Subpath"):
+    if options["Subpath"]:
         raise Unsupported("muelle does not mount a path inside a volume yet")
     return _volume(
         MountRequest(
-            "volume", mount["Source"], target, mount["ReadOnly"], mode="z", copy=not options.get("NoCopy"),
-            labels=options.get("Labels"), driver=driver.get("Name") or "local", driver_options=driver.get("Options"),
+            "volume", mount["Source"], target, mount["ReadOnly"], mode="z", copy=not options["NoCopy"],
+            labels=options["Labels"], driver=(driver["Name"] if driver else "") or "local",
+            driver_options=driver["Options"] if driver else None,
         )
     )  # fmt: skip
 
 
-def _tmpfs_object(mount: dict[str, Any], target: str) -> MountRequest:
-    options = mount["TmpfsOptions"] or {}
+def _tmpfs_object(mount: MountConfig, target: str) -> MountRequest:
+    options = mount["TmpfsOptions"] or NO_TMPFS_OPTIONS
     if mount["Source"]:
         raise InvalidArgument("field Source must not be specified")
-    words = ["=".join(pair) for pair in options.get("Options") or []]
+    words = ["=".join(pair) for pair in options["Options"] or []]
     _check_tmpfs_words(words)
-    size, mode = options.get("SizeBytes") or 0, options.get("Mode") or 0
+    size, mode = options["SizeBytes"], options["Mode"]
     if size < 0:
         raise InvalidArgument("tmpfs size must not be negative")
     words = [*([f"size={size}"] if size else []), *([f"mode={mode & 0o7777:o}"] if mode else []), *words]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from engine.containers.config.objects import Config, Empty, HostConfig, PortBinding
 from engine.errors import InvalidArgument
 
 PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
+ANY_PORT: PortBinding = {"HostIp": "", "HostPort": ""}
 
 
 class PortRequest(NamedTuple):
@@ -44,15 +46,15 @@ def parse_range(text: str) -> tuple[int, int]:
     return low, high
 
 
-def normalise_exposed(ports: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+def normalise_exposed(ports: dict[str, Empty] | None) -> dict[str, Empty]:
     """``{"80": {}}`` → ``{"80/tcp": {}}``."""
     return {"{}/{}".format(*parse_port(text)): {} for text in ports or {}}
 
 
-def normalise_bindings(bindings: dict[str, list[dict[str, str]]] | None) -> dict[str, list[dict[str, str]]]:
+def normalise_bindings(bindings: dict[str, list[PortBinding]]) -> dict[str, list[PortBinding]]:
     """Check every binding and give every key its protocol; a key without bindings asks for any free port."""
-    answer: dict[str, list[dict[str, str]]] = {}
-    for key, hosts in (bindings or {}).items():
+    answer: dict[str, list[PortBinding]] = {}
+    for key, hosts in bindings.items():
         port, protocol = parse_port(key)
         for host in hosts:
             parse_range(host["HostPort"])
@@ -62,17 +64,17 @@ def normalise_bindings(bindings: dict[str, list[dict[str, str]]] | None) -> dict
     return answer
 
 
-def requests(config: dict[str, Any], host_config: dict[str, Any]) -> list[PortRequest]:
+def requests(config: Config, host_config: HostConfig) -> list[PortRequest]:
     """All that a container wants published, in ascending order: its bindings, and with PublishAllPorts the rest."""
-    bindings: dict[str, list[dict[str, str]]] = dict(host_config["PortBindings"] or {})
+    bindings = dict(host_config["PortBindings"])
     if host_config["PublishAllPorts"]:
-        for key in config.get("ExposedPorts") or {}:
+        for key in config["ExposedPorts"] or {}:
             bindings.setdefault(key, [])
     wanted = (
         PortRequest(protocol, port, host["HostIp"], *parse_range(host["HostPort"]))
         for key, hosts in bindings.items()
         for port, protocol in [parse_port(key)]
-        for host in hosts or [{"HostIp": "", "HostPort": ""}]
+        for host in hosts or [ANY_PORT]
     )
     return sorted(wanted, key=lambda each: (each.container_port, each.protocol, each.first))
 

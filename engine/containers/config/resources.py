@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
+from engine.containers.config.objects import Resources, Ulimit
 from engine.errors import InvalidArgument, Unsupported
 
 MEMORY_MINIMUM = 6 * 1024**2
+UNLIMITED = -1  # of PidsLimit in an update, where 0 would mean "as it is"
 SHM_DEFAULT = 64 * 1024**2
 DEVICE_RULE = re.compile(r"[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}")
 OOM_WARNING = (
@@ -21,7 +21,7 @@ ULIMITS = frozenset({
 })  # fmt: skip
 
 
-def normalise(resources: dict[str, Any], cpus: int, *, update: bool = False) -> list[str]:
+def normalise(resources: Resources, cpus: int, *, update: bool = False) -> list[str]:
     """Check the resource fields of a complete HostConfig, replace the client's ways to say "unset", return warnings.
 
     ``cpus`` is the number of CPUs online. With ``update`` a zero means "leave as it is", so no rule needs two fields.
@@ -35,7 +35,7 @@ def normalise(resources: dict[str, Any], cpus: int, *, update: bool = False) -> 
     return _oom_warning(resources)
 
 
-def _memory(resources: dict[str, Any], update: bool) -> None:
+def _memory(resources: Resources, update: bool) -> None:
     memory, swap, reservation = resources["Memory"], resources["MemorySwap"], resources["MemoryReservation"]
     if memory != 0 and memory < MEMORY_MINIMUM:
         raise InvalidArgument("Minimum memory limit allowed is 6MB")
@@ -53,10 +53,10 @@ def _memory(resources: dict[str, Any], update: bool) -> None:
         resources["MemorySwap"] = 2 * memory
     _swappiness(resources)
     if resources["PidsLimit"] is not None and resources["PidsLimit"] <= 0:
-        resources["PidsLimit"] = -1 if update else None
+        resources["PidsLimit"] = UNLIMITED if update else None
 
 
-def _swappiness(resources: dict[str, Any]) -> None:
+def _swappiness(resources: Resources) -> None:
     swappiness = resources["MemorySwappiness"]
     if swappiness == -1:
         resources["MemorySwappiness"] = None
@@ -64,8 +64,9 @@ def _swappiness(resources: dict[str, Any]) -> None:
         raise InvalidArgument(f"Invalid value: {swappiness}, valid memory swappiness range is 0-100")
 
 
-def _cpu(resources: dict[str, Any], cpus: int) -> None:
-    nano, period, quota, shares = (resources[name] for name in ("NanoCpus", "CpuPeriod", "CpuQuota", "CpuShares"))
+def _cpu(resources: Resources, cpus: int) -> None:
+    nano, period = resources["NanoCpus"], resources["CpuPeriod"]
+    quota, shares = resources["CpuQuota"], resources["CpuShares"]
     if nano > 0 and period > 0:
         raise InvalidArgument("Conflicting options: Nano CPUs and CPU Period cannot both be set")
     if nano > 0 and quota > 0:
@@ -97,31 +98,30 @@ def parse_cpuset(text: str) -> set[int]:
     return numbers
 
 
-def _cpusets(resources: dict[str, Any]) -> None:
-    for field, kind in (("CpusetCpus", "cpus"), ("CpusetMems", "mems")):
+def _cpusets(resources: Resources) -> None:
+    for text, kind in ((resources["CpusetCpus"], "cpus"), (resources["CpusetMems"], "mems")):
         try:
-            parse_cpuset(resources[field])
+            parse_cpuset(text)
         except ValueError:
-            raise InvalidArgument(f"Invalid value {resources[field]} for cpuset {kind}") from None
+            raise InvalidArgument(f"Invalid value {text} for cpuset {kind}") from None
 
 
-def check_available(resources: Mapping[str, Any], cpus: set[int], memory_nodes: set[int]) -> None:
+def check_available(resources: Resources, cpus: set[int], memory_nodes: set[int]) -> None:
     """Compare cpusets with what this host has; separate because it needs the host's state."""
-    for field, have, what in (("CpusetCpus", cpus, "CPUs"), ("CpusetMems", memory_nodes, "memory nodes")):
-        if not parse_cpuset(resources[field]) <= have:
+    wanted_cpus, wanted_nodes = resources["CpusetCpus"], resources["CpusetMems"]
+    for text, have, what in ((wanted_cpus, cpus, "CPUs"), (wanted_nodes, memory_nodes, "memory nodes")):
+        if not parse_cpuset(text) <= have:
             available = ",".join(str(each) for each in sorted(have))
-            raise InvalidArgument(
-                f"Requested {what} are not available - requested {resources[field]}, available: {available}"
-            )
+            raise InvalidArgument(f"Requested {what} are not available - requested {text}, available: {available}")
 
 
-def _block_io(resources: dict[str, Any]) -> None:
+def _block_io(resources: Resources) -> None:
     weights = [resources["BlkioWeight"], *(each["Weight"] for each in resources["BlkioWeightDevice"] or [])]
     if any(weight and not 10 <= weight <= 1000 for weight in weights):
         raise InvalidArgument("Range of blkio weight is from 10 to 1000")
 
 
-def _devices(resources: dict[str, Any]) -> None:
+def _devices(resources: Resources) -> None:
     for device in resources["Devices"] or []:
         permissions = device["CgroupPermissions"]
         if not re.fullmatch(r"[rwm]{0,3}", permissions):
@@ -140,7 +140,7 @@ def _devices(resources: dict[str, Any]) -> None:
         raise Unsupported("muelle does not place containers below another cgroup parent yet")
 
 
-def _ulimits(ulimits: list[dict[str, Any]]) -> None:
+def _ulimits(ulimits: list[Ulimit]) -> None:
     for limit in ulimits:
         name, soft, hard = limit["Name"], limit["Soft"], limit["Hard"]
         if name not in ULIMITS:
@@ -149,7 +149,7 @@ def _ulimits(ulimits: list[dict[str, Any]]) -> None:
             raise InvalidArgument(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")
 
 
-def _oom_warning(resources: dict[str, Any]) -> list[str]:
+def _oom_warning(resources: Resources) -> list[str]:
     if resources["OomKillDisable"] and not resources["Memory"]:
         return [OOM_WARNING]
     return []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from engine.containers.mounts import MASKED_PATHS, READONLY_PATHS
+from engine.containers.config.objects import HostConfig
 from engine.errors import InvalidArgument, Unsupported
 from engine.kernel import capabilities
 
@@ -18,6 +18,22 @@ IPC_SYSCTLS = frozenset({
     "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
     "kernel.shm_rmid_forced",
 })  # fmt: skip
+# The OCI runtime specification's defaults for Linux, with Docker's additions.
+MASKED_PATHS = (
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 SYSCTL_NAME = re.compile(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_\-]+)+")
 
 
@@ -34,7 +50,7 @@ class SecurityOptions(NamedTuple):
         return [*flag, *([f"seccomp={self.seccomp}"] if self.seccomp else []), *self.others]
 
 
-def normalise(host: dict[str, Any]) -> None:
+def normalise(host: HostConfig) -> None:
     """Check and normalise all security fields of a complete HostConfig."""
     host["CapAdd"] = _capabilities(host["CapAdd"], "CapAdd")
     host["CapDrop"] = _capabilities(host["CapDrop"], "CapDrop")
@@ -113,7 +129,7 @@ def _seccomp(value: str) -> str | None:
     return value
 
 
-def _check_sysctls(host: dict[str, Any]) -> None:
+def _check_sysctls(host: HostConfig) -> None:
     """Only sysctls that belong to a namespace of the container's own may be set; else they would change the host."""
     for name in host["Sysctls"] or {}:
         if not SYSCTL_NAME.fullmatch(name):

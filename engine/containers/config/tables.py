@@ -1,4 +1,7 @@
-"""The fields of Docker's create body: Config, HostConfig, NetworkingConfig (Engine API 1.51, ``ContainerCreate``)."""
+"""How each field of Docker's create body is read: Config, HostConfig, NetworkingConfig (Engine API 1.51).
+
+What comes out is typed in `engine.containers.config.objects`.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ from engine.containers.config.decode import (
     Fields,
     nothing,
     objects,
+    optional,
     read_integer,
     read_list,
     read_map,
     read_object,
     read_text,
+    read_words,
 )
 
 UINT16 = Field(read_integer(0, 2**16 - 1, "uint16"), int)
@@ -51,7 +56,7 @@ CONFIG: Fields = {
     "StdinOnce": BOOL,
     "Env": TEXTS,
     "Cmd": WORDS,
-    "Healthcheck": Field(read_object(HEALTHCHECK, "HealthConfig"), nothing),
+    "Healthcheck": optional(HEALTHCHECK, "HealthConfig"),
     "ArgsEscaped": BOOL,
     "Image": TEXT,
     "Volumes": NULLABLE_SET,
@@ -60,7 +65,7 @@ CONFIG: Fields = {
     "NetworkDisabled": BOOL,
     "MacAddress": TEXT,
     "OnBuild": TEXTS,
-    "Labels": NULLABLE_TEXT_MAP,
+    "Labels": TEXT_MAP,
     "StopSignal": TEXT,
     "StopTimeout": NULLABLE_INTEGER,
     "Shell": WORDS,
@@ -93,7 +98,7 @@ VOLUME_OPTIONS: Fields = {
     "NoCopy": BOOL,
     "Labels": NULLABLE_TEXT_MAP,
     "Subpath": TEXT,
-    "DriverConfig": Field(read_object(VOLUME_DRIVER, "Driver"), nothing),
+    "DriverConfig": optional(VOLUME_DRIVER, "Driver"),
 }
 TMPFS_OPTIONS: Fields = {
     "SizeBytes": INTEGER,
@@ -107,10 +112,10 @@ MOUNT: Fields = {
     "Target": TEXT,
     "ReadOnly": BOOL,
     "Consistency": TEXT,
-    "BindOptions": Field(read_object(BIND_OPTIONS, "BindOptions"), nothing),
-    "VolumeOptions": Field(read_object(VOLUME_OPTIONS, "VolumeOptions"), nothing),
-    "TmpfsOptions": Field(read_object(TMPFS_OPTIONS, "TmpfsOptions"), nothing),
-    "ImageOptions": Field(read_object(IMAGE_OPTIONS, "ImageOptions"), nothing),
+    "BindOptions": optional(BIND_OPTIONS, "BindOptions"),
+    "VolumeOptions": optional(VOLUME_OPTIONS, "VolumeOptions"),
+    "TmpfsOptions": optional(TMPFS_OPTIONS, "TmpfsOptions"),
+    "ImageOptions": optional(IMAGE_OPTIONS, "ImageOptions"),
 }
 
 THROTTLES = objects(THROTTLE_DEVICE, "ThrottleDevice")
@@ -150,7 +155,7 @@ RESOURCES: Fields = {
 HOST_CONFIG: Fields = {
     "Binds": TEXTS,
     "ContainerIDFile": TEXT,
-    "LogConfig": Field(read_object(LOG_CONFIG, "LogConfig"), lambda: {"Type": "", "Config": {}}),
+    "LogConfig": Field(read_object(LOG_CONFIG, "LogConfig"), lambda: {"Type": "", "Config": {}}, LOG_CONFIG),
     "NetworkMode": TEXT,
     "PortBindings": Field(
         read_map(
@@ -159,9 +164,11 @@ HOST_CONFIG: Fields = {
             ),
             "PortMap",
         ),
-        nothing,
+        dict,
     ),
-    "RestartPolicy": Field(read_object(RESTART_POLICY, "RestartPolicy"), lambda: {"Name": "", "MaximumRetryCount": 0}),
+    "RestartPolicy": Field(
+        read_object(RESTART_POLICY, "RestartPolicy"), lambda: {"Name": "", "MaximumRetryCount": 0}, RESTART_POLICY
+    ),
     "AutoRemove": BOOL,
     "VolumeDriver": TEXT,
     "VolumesFrom": TEXTS,
@@ -201,7 +208,7 @@ HOST_CONFIG: Fields = {
 
 IPAM_CONFIG: Fields = {"IPv4Address": TEXT, "IPv6Address": TEXT, "LinkLocalIPs": TEXTS}
 ENDPOINT: Fields = {
-    "IPAMConfig": Field(read_object(IPAM_CONFIG, "EndpointIPAMConfig"), nothing),
+    "IPAMConfig": optional(IPAM_CONFIG, "EndpointIPAMConfig"),
     "Links": TEXTS,
     "Aliases": TEXTS,
     "MacAddress": TEXT,
@@ -224,7 +231,7 @@ OMITTED_WHEN_EMPTY = frozenset({
 })  # fmt: skip
 """Fields that Docker leaves out of an inspect reply while they are empty (``omitempty``)."""
 
-UPDATE: Fields = {**RESOURCES, "RestartPolicy": Field(read_object(RESTART_POLICY, "RestartPolicy"), nothing)}
+UPDATE: Fields = {**RESOURCES, "RestartPolicy": optional(RESTART_POLICY, "RestartPolicy")}
 EXEC: Fields = {
     "User": TEXT,
     "Privileged": BOOL,
@@ -236,5 +243,5 @@ EXEC: Fields = {
     "DetachKeys": TEXT,
     "Env": TEXTS,
     "WorkingDir": TEXT,
-    "Cmd": WORDS,
+    "Cmd": Field(read_words, list),
 }

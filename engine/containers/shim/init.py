@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from engine.containers import wire
-from engine.containers.shim import rootfs
+from engine.containers.shim import console, guards, rootfs
 from engine.containers.shim.process import CannotRun, become
 from engine.errors import MuelleError, SystemFailure
 from engine.kernel import libc, pty
@@ -32,7 +32,7 @@ def run(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) 
     status = 1
     try:
         _prepare(spec, channel, stdio)
-        become(spec["process"], dies_with_parent=True)
+        become(spec["process"])
     except BaseException as error:  # nothing may leave this child but os._exit
         status = report(channel, error)
     finally:
@@ -41,7 +41,8 @@ def run(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) 
 
 def report(channel: socket.socket, error: BaseException) -> int:
     """Send a failure to whoever follows the birth, and return the exit code that stands for it."""
-    known = error if isinstance(error, MuelleError) else SystemFailure(f"container init failed: {error!r}")
+    reason = error.strerror if isinstance(error, OSError) else repr(error)  # not the path, which may be the host's
+    known = error if isinstance(error, MuelleError) else SystemFailure(f"container init failed: {reason}")
     exit_code = error.exit_code if isinstance(error, CannotRun) else 128
     with contextlib.suppress(OSError):  # the shim may be gone, and with it whoever wanted to know
         wire.send(channel, {"error": known.to_json(), "exit_code": exit_code})
@@ -63,6 +64,8 @@ def _prepare(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | N
     with _own_cgroup_view(spec):
         rootfs.build(spec["root"])
     _connect_stdio(channel, stdio, spec["process"]["console_size"])
+    if stdio and not spec["stdin"]:
+        read_nothing()
     message, _ = wire.receive(channel)
     if "go" not in message:
         raise SystemFailure("start was called off")
@@ -128,7 +131,8 @@ def _connect_stdio(channel: socket.socket, stdio: tuple[int, int, int] | None, s
         master, slave = pty.open_in_container(size)
         wire.send(channel, {"ready": True}, (master,))
         os.close(master)
-        pty.become_console(slave)
+        console.make(slave)
+        pty.take(slave)
         stdio = (slave, slave, slave)
     else:
         wire.send(channel, {"ready": True})
@@ -139,3 +143,16 @@ def replace_stdio(stdio: tuple[int, int, int]) -> None:
     """Make the descriptors 0, 1 and 2; all others close at execve."""
     for number, fd in enumerate(stdio):
         os.dup2(fd, number)
+
+
+def read_nothing() -> None:
+    """Make descriptor 0 the container's /dev/null: through the host's its mode could be changed (chmod(2)).
+
+    Where a volume lies over it, the end of an empty pipe reads the same.
+    """
+    fd = guards.read_null()
+    if fd is None:
+        fd, writer = os.pipe()
+        os.close(writer)
+    os.dup2(fd, 0)
+    os.close(fd)

@@ -9,16 +9,19 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import socket
 import sys
 
 from engine.containers import wire
-from engine.containers.shim import exe, shim
+from engine.containers.shim import exe, shapes, shim
 from engine.containers.shim.loop import READ, Loop
 from engine.containers.shim.reaper import reap
+from engine.containers.shim.rehearsal import rehearse
 from engine.containers.shim.shim import Attachment
 from engine.containers.shim.sockets import listen
 from engine.errors import InvalidArgument, MuelleError, Unavailable
+from engine.kernel.processes import command_line_memory
 
 MAX_WAITING = 1024
 
@@ -54,7 +57,7 @@ class Launcher:
             return
         try:
             handler(sock, message, fds)
-        except (MuelleError, KeyError, TypeError) as error:
+        except (MuelleError, LookupError, TypeError, ValueError, OSError) as error:
             known = error if isinstance(error, MuelleError) else InvalidArgument(f"malformed request: {error!r}")
             with contextlib.suppress(OSError):
                 wire.send(sock, {"error": known.to_json()})
@@ -91,10 +94,17 @@ class Launcher:
         self._loop.watch(pidfd, READ, ended)
 
     def _attach(self, sock: socket.socket, message: wire.Message, fds: list[int]) -> None:
-        """Keep a client until its container starts; if it has just started, pass the client on."""
+        """Keep a client until its container starts; if it has just started, pass the client on.
+
+        The shim takes us for root: nothing but an attachment of a checked form is passed on.
+        """
+        shapes.require(message, shapes.EARLY_ATTACHMENT)
         container = message["container"]
+        if len(fds) != 1:
+            raise InvalidArgument("attach needs the client's connection")
+        shapes.require_stream(fds[0])
         try:
-            reply = wire.call(self._shim_socket(container), message, fds, timeout=2)
+            reply = wire.call(self._shim_socket(container), message | {"op": "attach"}, fds, timeout=2)
         except Unavailable:
             self._keep(container, message, fds)
             reply = {}
@@ -124,6 +134,9 @@ def main() -> None:
     """``launcher RUN_DIRECTORY GROUP_ID``"""
     run_directory, group = sys.argv[1], int(sys.argv[2])
     exe.seal()
+    rehearse(run_directory, group)
+    command_line_memory()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # commands inherit it
     launcher = Launcher(run_directory, group)
     # A shim is a fork of this process: without collections its pages stay shared with ours.
     gc.collect()

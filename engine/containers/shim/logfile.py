@@ -1,33 +1,33 @@
 """Writes a container's log in Docker's json-file form: ``{"log":"text\\n","stream":"stdout","time":"…Z"}`` a line.
 
-The common case, many complete lines of plain ASCII in one read, is two ``replace`` calls for the whole block, so that
-the shim keeps pace with a program that logs as fast as it can. All lines of a block carry the time at which it was
-read.
+Nothing here runs once for each line or character, so that the shim keeps pace with a program that logs as fast as it
+can: up to 16 KiB are escaped at once by the interpreter's own JSON encoder, unless they are plain ASCII, and then cut
+into lines by ``replace``. All lines of one read carry the time at which it was made.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from json.encoder import encode_basestring
+
+from engine import rfc3339
 
 PARTIAL_SIZE = 16 * 1024  # Docker cuts longer lines; the pieces but the last have no newline
-_PLAIN = bytes(set(range(0x20, 0x7F)) - set(b'"\\')) + b"\n"
-_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x20)} | {
-    ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", ord('"'): '\\"', ord("\\"): "\\\\", 0x7F: "\\u007f",
-}  # fmt: skip
+_PLAIN = bytes(set(range(0x20, 0x80)) - set(b'"\\')) + b"\n"
+# Valid in JSON, yet the end of a line in JavaScript: Go's encoder escapes them.
+_SEPARATORS = {"\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def timestamp(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with nanoseconds: ``2026-01-02T03:04:05.000000006Z``."""
-    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:09d}Z"
-
-
-def escape(text: bytes) -> bytes:
+def escape(data: bytes) -> bytes:
     """The body of a JSON string; what is not UTF-8 becomes U+FFFD, as Go's encoder does it."""
-    if not text.translate(None, _PLAIN):
-        return text.replace(b"\n", b"\\n")
-    return text.decode("utf-8", "replace").translate(_ESCAPES).encode()
+    if _is_plain(data):
+        return data.replace(b"\n", b"\\n")
+    text = encode_basestring(data.decode("utf-8", "replace"))
+    if not text.isascii():
+        for character, escaped in _SEPARATORS.items():
+            text = text.replace(character, escaped)
+    return text[1:-1].encode()
 
 
 class LogFile:
@@ -49,34 +49,25 @@ class LogFile:
     def write(self, stream: str, data: bytes) -> None:
         """Record what a stream gave. An incomplete last line is kept for the next call."""
         data = self._pending[stream] + data
-        end = data.rfind(b"\n") + 1
-        block, rest = data[:end], data[end:]
-        now = timestamp(time.time_ns())
-        if block:
-            self._append(self._encode(block, stream, now))
-        while len(rest) > PARTIAL_SIZE:
-            piece, rest = _cut(rest)
-            self._append(_line(escape(piece), stream, now))
-        self._pending[stream] = rest
+        now = rfc3339.render_fixed(time.time_ns())
+        while True:
+            end = data.rfind(b"\n", 0, PARTIAL_SIZE) + 1
+            if end:
+                self._append(_lines(data[:end], stream, now))
+            elif len(data) > PARTIAL_SIZE:
+                end = _cut(data)
+                self._append(_line(escape(data[:end]), stream, now))
+            else:
+                break
+            data = data[end:]
+        self._pending[stream] = data
 
     def flush(self) -> None:
         """Write incomplete lines: the streams have ended."""
         for stream, rest in self._pending.items():
             if rest:
-                self._append(_line(escape(rest), stream, timestamp(time.time_ns())))
+                self._append(_line(escape(rest), stream, rfc3339.render_fixed(time.time_ns())))
             self._pending[stream] = b""
-
-    def _encode(self, block: bytes, stream: str, now: str) -> bytes:
-        if len(block) > PARTIAL_SIZE and max(map(len, block.split(b"\n"))) >= PARTIAL_SIZE:
-            return b"".join(_line(escape(piece), stream, now) for piece in _pieces(block))
-        separator = _line(b"\\n", stream, now)[len(b'{"log":"') :] + b'{"log":"'
-        body = escape(block[:-1]).replace(b"\\n", separator) if b"\\" not in block else self._slowly(block, separator)
-        return _line(body + b"\\n", stream, now)
-
-    @staticmethod
-    def _slowly(block: bytes, separator: bytes) -> bytes:
-        """A block with backslashes of its own, where ``\\n`` in the escaped text may not be a newline."""
-        return separator.join(escape(line) for line in block[:-1].split(b"\n"))
 
     def _append(self, record: bytes) -> None:
         if self._max_size and self._size and self._size + len(record) > self._max_size:
@@ -97,24 +88,34 @@ class LogFile:
         self._open()
 
 
+def _lines(block: bytes, stream: str, now: str) -> bytes:
+    """The records of complete lines."""
+    separator = _line(b"\\n", stream, now)[len(b'{"log":"') :] + b'{"log":"'
+    return _line(_escape_lines(block[:-1], separator) + b"\\n", stream, now)
+
+
+def _escape_lines(lines: bytes, separator: bytes) -> bytes:
+    """Escape lines as one text, with ``separator`` in place of each newline."""
+    if _is_plain(lines):
+        return lines.replace(b"\n", separator)
+    text = escape(lines)
+    if b"\\" not in lines:
+        return text.replace(b"\\n", separator)
+    # In "\\n" the program's own backslash may come before an n. No control character is left to be mistaken for "\0".
+    return text.replace(b"\\\\", b"\0").replace(b"\\n", separator).replace(b"\0", b"\\\\")
+
+
+def _is_plain(data: bytes) -> bool:
+    return not data.translate(None, _PLAIN)
+
+
 def _line(escaped: bytes, stream: str, now: str) -> bytes:
     return b'{"log":"%b","stream":"%b","time":"%b"}\n' % (escaped, stream.encode(), now.encode())
 
 
-def _pieces(block: bytes) -> list[bytes]:
-    pieces = []
-    for line in block[:-1].split(b"\n"):
-        rest = line + b"\n"
-        while len(rest) > PARTIAL_SIZE:
-            piece, rest = _cut(rest)
-            pieces.append(piece)
-        pieces.append(rest)
-    return pieces
-
-
-def _cut(data: bytes) -> tuple[bytes, bytes]:
-    """Cut off PARTIAL_SIZE bytes, or a few less so as not to cut a UTF-8 sequence."""
+def _cut(data: bytes) -> int:
+    """Where to cut a line: after PARTIAL_SIZE bytes, or a few less so as not to cut a UTF-8 sequence."""
     end = PARTIAL_SIZE
     while 0x80 <= data[end] < 0xC0 and end > PARTIAL_SIZE - 3:
         end -= 1
-    return data[:end], data[end:]
+    return end

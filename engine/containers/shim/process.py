@@ -11,8 +11,9 @@ import base64
 import os
 import resource
 import signal
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
+from engine.containers.shim import procfs
 from engine.containers.shim.users import User, lookup
 from engine.errors import InvalidArgument
 from engine.kernel import capabilities, libc
@@ -20,6 +21,8 @@ from engine.kernel import capabilities, libc
 Process = dict[str, Any]
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
+_SIGKILL = int(signal.SIGKILL)
+_IGNORED = (int(signal.SIGPIPE), int(signal.SIGXFSZ))
 
 
 class CannotRun(InvalidArgument):
@@ -37,32 +40,61 @@ class CommandError(CannotRun):
         super().__init__(f'exec: "{command}": {reason}: unknown', exit_code)
 
 
-def become(process: Process, *, dies_with_parent: bool) -> NoReturn:
+class Command(NamedTuple):
+    """What is left to do: load ``filter``, if there is one, and execute."""
+
+    program: libc.Program
+    filter: bytes
+
+    def execute(self) -> NoReturn:
+        """Replace this process. Raises OSError."""
+        if self.filter:
+            libc.set_seccomp_filter(self.filter)
+        libc.prctl(libc.PR_SET_PDEATHSIG, _SIGKILL)
+        self.program.execute()
+        raise AssertionError("execve(2) returned")
+
+
+def become(process: Process) -> NoReturn:
     """Replace this process. Raises MuelleError when it cannot; never returns."""
+    command = prepare(process)
+    try:
+        command.execute()
+    except OSError as error:
+        raise command_error(process["args"][0], error) from error
+
+
+def prepare(process: Process) -> Command:
+    """Make this process what the command is to be. Raises MuelleError when it cannot be run.
+
+    A filter is left to be loaded last where no_new_privs lets anybody do that: the command's filter need not allow
+    what is done here.
+    """
     user = lookup(process["user"], process["groups"])
     environment = _environment(process, user)
     _set_limits(process)
+    program = base64.b64decode(process["seccomp"])
     if process["no_new_privileges"]:
         libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
-    program = base64.b64decode(process["seccomp"])
-    if program and not process["no_new_privileges"]:
+    elif program:
         libc.set_seccomp_filter(program)
+        program = b""
     _drop_privileges(user, process["capabilities"])
-    if dies_with_parent:
-        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     _enter_directory(process["cwd"])
     path = _find(process["args"][0], environment.get("PATH", ""))
     _reset_signals()
-    if program and process["no_new_privileges"]:
-        libc.set_seccomp_filter(program)
-    try:
-        os.execve(path, process["args"], environment)
-    except OSError as error:
-        raise _command_error(process["args"][0], error) from error
+    return Command(libc.Program(path, process["args"], environment), program)
 
 
 def _environment(process: Process, user: User) -> dict[str, str]:
-    environment = dict(entry.split("=", 1) for entry in process["env"])
+    """Later entries win; one without ``=`` takes its variable away, as in Docker."""
+    environment: dict[str, str] = {}
+    for entry in process["env"]:
+        name, separator, value = entry.partition("=")
+        if separator:
+            environment[name] = value
+        else:
+            environment.pop(name, None)
     environment.setdefault("HOME", user.home)
     return environment
 
@@ -70,8 +102,7 @@ def _environment(process: Process, user: User) -> dict[str, str]:
 def _set_limits(process: Process) -> None:
     os.umask(0o022)
     if process["oom_score_adj"]:
-        with open("/proc/self/oom_score_adj", "w", encoding="utf-8") as file:
-            file.write(str(process["oom_score_adj"]))
+        procfs.write("/proc/self/oom_score_adj", str(process["oom_score_adj"]))
     for number, soft, hard in process["rlimits"]:
         try:
             resource.setrlimit(number, (soft, hard))
@@ -92,10 +123,21 @@ def _drop_privileges(user: User, bits: int) -> None:
 def _enter_directory(path: str) -> None:
     try:
         os.chdir(path)
+        _require_inside()
     except OSError as error:
         reason = (error.strerror or "").lower()
         text = f'chdir to cwd ("{path}") set in config.json failed: {reason}: unknown'
         raise CannotRun(text, NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE) from error
+
+
+def _require_inside() -> None:
+    """getcwd(2) finds no path for a directory outside the root: one of ours, by a link in /proc (CVE-2024-21626)."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise
+    except OSError:  # a filter does not allow it
+        return
 
 
 def _find(command: str, search_path: str) -> str:
@@ -114,14 +156,15 @@ def _require_executable(path: str, command: str) -> None:
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        raise _command_error(command, error) from error
+        raise command_error(command, error) from error
     if mode & 0o170000 == 0o040000:
         raise CommandError(command, "is a directory", NOT_EXECUTABLE)
     if not mode & 0o111:
         raise CommandError(command, "permission denied", NOT_EXECUTABLE)
 
 
-def _command_error(command: str, error: OSError) -> CommandError:
+def command_error(command: str, error: OSError) -> CommandError:
+    """Why execve(2) or stat(2) of a command failed, in runc's words."""
     missing = isinstance(error, FileNotFoundError | NotADirectoryError)
     text = (error.strerror or "").lower()
     reason = f"stat {command}: {text}" if missing else text
@@ -130,6 +173,5 @@ def _command_error(command: str, error: OSError) -> CommandError:
 
 def _reset_signals() -> None:
     """Python ignores these, and ignored signals stay ignored over execve."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in _IGNORED:
+        libc.default_signal(number)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.containers import wire
+from engine.containers.shim import shapes
 from engine.containers.shim.loop import READ, Loop
-from engine.errors import Conflict, Forbidden, InvalidArgument, MuelleError, NotFound
+from engine.errors import Conflict, Forbidden, InvalidArgument, MuelleError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from engine.containers.shim.shim import Shim
@@ -115,10 +116,10 @@ class Requests:
             reply = operation(connection, message, fds)
         except MuelleError as error:
             reply = {"error": error.to_json()}
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ArithmeticError, ValueError) as error:
             reply = {"error": InvalidArgument(f"malformed request: {error!r}").to_json()}
         except OSError as error:
-            reply = {"error": Conflict(f"the operation failed: {error}").to_json()}
+            reply = {"error": Conflict(f"the operation failed: {error.strerror}").to_json()}
         wire.close_all(fds)
         if reply is not None:
             connection.reply(reply)
@@ -144,17 +145,27 @@ class Requests:
             raise Conflict(f"container {self._shim.id} is not running")
 
     def _attach(self, _connection: Connection, message: wire.Message, fds: list[int]) -> wire.Message:
+        shapes.require(message, shapes.STREAMS)
         self._require_running()
+        if not fds:
+            raise InvalidArgument("attach needs the client's connection")
+        shapes.require_stream(fds[0])
         self._shim.stdio.attach(fds.pop(0), message)
         return {}
 
     def _exec(self, connection: Connection, message: wire.Message, fds: list[int]) -> None:
-        self._require_running()
+        shapes.require(message, shapes.EXEC)
+        for fd in fds[:1]:
+            shapes.require_stream(fd)
+        if not self._shim.running:  # and nobody is left to report this session's end
+            raise Unavailable(f"container {self._shim.id} is not running")
         if message["id"] in self._shim.sessions or message["id"] in self._shim.exit_codes:
             raise Conflict(f"exec command {message['id']} has already run")
-        self._shim.begin_session(message, fds.pop(0) if fds else None, connection)
+        self._shim.begin_session(message, fds[0] if fds else None, connection)
+        del fds[:1]  # taken over
 
     def _exec_state(self, _connection: Connection, message: wire.Message, _fds: list[int]) -> wire.Message:
+        shapes.require(message, shapes.SESSION)
         session = self._shim.sessions.get(message["id"])
         if session:
             return {"running": session.running, "exit_code": session.exit_code, "pid": session.pid}
@@ -163,6 +174,7 @@ class Requests:
         return {"running": False, "exit_code": self._shim.exit_codes[message["id"]], "pid": 0}
 
     def _resize(self, _connection: Connection, message: wire.Message, _fds: list[int]) -> wire.Message:
+        shapes.require(message, shapes.RESIZE)
         height, width = message["height"], message["width"]
         if not message["exec"]:
             self._shim.stdio.resize(height, width)

@@ -1,32 +1,23 @@
-"""Exec sessions: one more process inside a running container.
-
-The shim makes it directly in the container's PID namespace, which setns(2) gives to children alone; the process enters
-the other namespaces itself, so that the shim's own stay as they are. It speaks to the shim over a SOCK_SEQPACKET pair
-(`engine.containers.wire`) that execve closes: ``{"terminal"}`` + the master, if it has one, and
-``{"error", "exit_code"}`` if it cannot become the command.
-"""
+"""Exec sessions: one more process inside a running container, which `engine.containers.shim.entry` makes."""
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
+import select
 import signal
 import socket
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 from engine.containers import wire
-from engine.containers.shim.init import join_cgroups, protect, replace_stdio, report
+from engine.containers.shim import entry
 from engine.containers.shim.loop import READ, Loop
-from engine.containers.shim.process import become
+from engine.containers.shim.process import command_error
 from engine.containers.shim.reaper import reap
-from engine.containers.shim.starter import read_spec
-from engine.containers.shim.stdio import Pipes, Stdio, make_pipes
-from engine.errors import MuelleError, SystemFailure
-from engine.kernel import libc, pty
+from engine.containers.shim.stdio import Stdio, make_pipes
+from engine.errors import Conflict, MuelleError, SystemFailure
+from engine.kernel import libc
 
-_NAMESPACES = libc.CLONE_NEWNS | libc.CLONE_NEWNET | libc.CLONE_NEWIPC | libc.CLONE_NEWUTS | libc.CLONE_NEWCGROUP
-_ALL_CAPABILITIES = (1 << 64) - 1
 _SETUP_SECONDS = 30.0
 _ERROR_PREFIX = "OCI runtime exec failed: exec failed: unable to start container process: "
 
@@ -49,54 +40,87 @@ class Session:
         self._loop, self._request, self._client = loop, request, client
         self._reply, self._on_end = reply, on_end
         self._pidfd = -1
+        self._cradle = libc.Cradle()
+        self._helper, self._helper_pidfd, self._init_pidfd, self._verdict = 0, -1, -1, -1
+        self._settled = False
         self._ends: list[int] = []
+        self._container = ""
         self._channel: socket.socket
 
     @property
     def running(self) -> bool:
         return self.exit_code is None and self.pid > 0
 
-    def begin(self, directory: str, init_pidfd: int) -> None:
-        """Start the process in the container; the requester is answered once, with ``{"pid"}`` or an error."""
+    def begin(self, container: str, directory: str, init_pidfd: int) -> None:
+        """Start the process in the container; the requester is answered once, with ``{"pid"}`` or an error.
+
+        Raises OSError when the host has no process left; then nobody has been answered.
+        """
         pipes = None if self._request["tty"] else make_pipes(self._request["stdin"])
         self._ends = pipes.ours if pipes else []
+        self._container, self._init_pidfd = container, init_pidfd
         self._channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        protect()
+        self._verdict, verdict = os.pipe2(os.O_CLOEXEC)
         try:
-            libc.setns(init_pidfd, libc.CLONE_NEWPID)
-            self.pid, self._pidfd = libc.clone3(0, signal.SIGCHLD)
-        except OSError as error:
-            # The container has just ended; what the child would say, its parent says.
-            report(channel, SystemFailure(f"cannot enter the container: {error}"))
-        else:
-            if not self.pid:
-                _run(directory, self._request, init_pidfd, channel, pipes)
-            self._loop.later(_SETUP_SECONDS, self._expire)
-        channel.close()
-        wire.close_all(pipes.theirs if pipes else ())
-        self._loop.watch(self._channel.fileno(), READ, self._spoken)
+            self._helper, self._helper_pidfd = libc.clone3(0, signal.SIGCHLD)
+            if not self._helper:
+                entry.run(directory, self._request, init_pidfd, channel, verdict, self._cradle, pipes)
+        except OSError:
+            self._channel.close()
+            wire.close_all([self._verdict, *self._ends])
+            raise
+        finally:
+            channel.close()
+            wire.close_all([verdict, *(pipes.theirs if pipes else ())])
+        self._loop.later(_SETUP_SECONDS, self._expire)
+        self._loop.watch(self._verdict, READ, self._judged)
 
-    def _spoken(self, _events: int) -> None:
-        """The terminal, an error, or the end of the channel: it has become the command, or died before it could."""
-        try:
-            message, fds = wire.receive(self._channel)
-        except (OSError, EOFError):
-            message, fds = {} if self._ends else _died(), []
-        if "terminal" in message:
-            self._ends = fds
-            return
-        self._loop.forget(self._channel.fileno())
-        self._channel.close()
-        if "error" in message:
-            wire.close_all(self._ends)
-            self._failed(message)
-        else:
+    def _judged(self, _events: int) -> None:
+        """The process executes its command, or something went wrong: the helper and the process say what, if they can.
+
+        The helper's messages wait until now, so that it is not held up by our reading them.
+        """
+        verdict = os.read(self._verdict, entry.VERDICT.size)
+        self._loop.forget(self._verdict)
+        os.close(self._verdict)
+        message: wire.Message = {}
+        with self._channel, contextlib.suppress(OSError, EOFError):
+            self._channel.setblocking(False)
+            while "error" not in message:
+                message, self._ends = _receive(self._channel, self._ends)
+        self._settled = True
+        self._loop.watch(self._helper_pidfd, READ, self._helper_ended)
+        self.pid = self._cradle.pid
+        self._cradle.close()
+        if self.pid:
+            self._pidfd = os.pidfd_open(self.pid)
+        failure = message if "error" in message else self._explain(verdict)
+        if failure is None:
             self._born()
+        else:
+            self._failed(failure)
+
+    def _explain(self, verdict: bytes) -> wire.Message | None:
+        if len(verdict) != entry.VERDICT.size:
+            return None if self.pid and self._ends else _failure("the process died during set-up")
+        step, number = entry.VERDICT.unpack(verdict)
+        error = OSError(number, os.strerror(number))
+        if step == entry.FORKING:
+            return _failure(f"cannot make a process in the container: {os.strerror(number).lower()}")
+        refused = command_error(self._request["args"][0], error)
+        return {"error": refused.to_json(), "exit_code": refused.exit_code}
+
+    def _helper_ended(self, _events: int) -> None:
+        self._loop.forget(self._helper_pidfd)
+        os.close(self._helper_pidfd)
+        reap(self._helper)
 
     def _expire(self) -> None:
         """A container can make set-up wait for ever, as with a dead network file system; not us with it."""
-        if self._channel.fileno() >= 0:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        if not self._settled:
+            signal.pidfd_send_signal(self._helper_pidfd, signal.SIGKILL)
+            if self._cradle.pid:
+                os.kill(self._cradle.pid, signal.SIGKILL)
 
     def _born(self) -> None:
         self.stdio = Stdio.of(
@@ -107,16 +131,24 @@ class Session:
         self._loop.watch(self._pidfd, READ, self._exited)
 
     def _failed(self, message: wire.Message) -> None:
-        text = _ERROR_PREFIX + message["error"]["message"]
+        error = self._reason(message)
         self.exit_code = message["exit_code"]
         self.stdio = Stdio(self._loop, stdin=None, outputs={}, tty=self._request["tty"])
         self._attach_client(self.stdio)
-        self.stdio.tell(text + "\r\n")
-        self._reply({"error": type(MuelleError.from_json(message["error"]))(text).to_json()})
+        self.stdio.tell(f"{error}\r\n")
+        self._reply({"error": error.to_json()})
+        wire.close_all(self._ends)
         if self.pid:
             self._loop.watch(self._pidfd, READ, self._exited)
         else:
             self._end()
+
+    def _reason(self, message: wire.Message) -> MuelleError:
+        """Whatever went wrong in a container that has ended went wrong because of that."""
+        error = MuelleError.from_json(message["error"])
+        if isinstance(error, Conflict) or select.select([self._init_pidfd], [], [], 0)[0]:
+            return Conflict(f"container {self._container} is not running")
+        return type(error)(_ERROR_PREFIX + error.message)
 
     def _attach_client(self, stdio: Stdio) -> None:
         if self._client is not None:
@@ -137,69 +169,11 @@ class Session:
         self._on_end(self)
 
 
-def _died() -> wire.Message:
-    return {"error": SystemFailure("the process died during set-up").to_json(), "exit_code": 128}
+def _receive(channel: socket.socket, ends: list[int]) -> tuple[wire.Message, list[int]]:
+    """The next message, and the terminal's master if it came with it, or else what ``ends`` were before."""
+    message, fds = wire.receive(channel)
+    return message, fds or ends
 
 
-def _process(container: dict[str, Any], request: wire.Message) -> dict[str, Any]:
-    """The process to run: the container's own, changed by what the request names."""
-    terminal = ["TERM=xterm"] if request["tty"] else []
-    return container | {
-        "args": request["args"],
-        "env": [*container["env"], *terminal, *request["env"]],
-        "cwd": request["cwd"] or container["cwd"],
-        "user": request["user"] or container["user"],
-        "capabilities": _ALL_CAPABILITIES if request["privileged"] else container["capabilities"],
-        "oom_score_adj": 0,
-    }
-
-
-def _enter_cgroups(paths: list[str], init_pidfd: int) -> None:
-    """Join the container's cgroups, or the one below that its first process has moved to.
-
-    In cgroup v2 a cgroup that gives controllers to others can hold no process (EBUSY, cgroups(7)): an init system or a
-    container engine in the container has then made cgroups of its own.
-    """
-    try:
-        join_cgroups(paths)
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-        own = os.path.dirname(paths[0])
-        join_cgroups([f"{own}{_moved_to(init_pidfd, os.path.basename(own))}/cgroup.procs"])
-
-
-def _moved_to(pidfd: int, container: str) -> str:
-    """The path of a process's cgroup below its container's, which bears the container's ID."""
-    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
-        pid = next(line.split()[1] for line in file if line.startswith("Pid:"))
-    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-        path = next(line.rstrip("\n") for line in file if line.startswith("0::"))
-    _, found, below = path.partition(f"/{container}")
-    if not found:
-        raise SystemFailure(f"the container's first process has left its cgroup for {path[3:]}")
-    return below
-
-
-def _run(
-    directory: str, request: wire.Message, init_pidfd: int, channel: socket.socket, pipes: Pipes | None
-) -> NoReturn:
-    """Run in the child: enter the container and become the command."""
-    status = 1
-    try:
-        spec = read_spec(directory)
-        _enter_cgroups(spec["cgroup"]["join"], init_pidfd)
-        libc.setns(init_pidfd, _NAMESPACES)
-        os.setsid()
-        if pipes is None:
-            master, slave = pty.open_in_container(request["console_size"] or [0, 0])
-            wire.send(channel, {"terminal": True}, (master,))
-            pty.take(slave)
-            replace_stdio((slave, slave, slave))
-        else:
-            replace_stdio(pipes.theirs)
-        become(_process(spec["process"], request), dies_with_parent=True)
-    except BaseException as error:  # nothing may leave this child but os._exit
-        status = report(channel, error)
-    finally:
-        os._exit(status)
+def _failure(text: str) -> wire.Message:
+    return {"error": SystemFailure(text).to_json(), "exit_code": 128}

@@ -13,17 +13,19 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from engine import rfc3339
 from engine.containers import wire
 from engine.containers.shim import starter
-from engine.containers.shim.logfile import LogFile, timestamp
+from engine.containers.shim.logfile import LogFile
 from engine.containers.shim.loop import READ, Loop
+from engine.containers.shim.oom import OutOfMemory
 from engine.containers.shim.reaper import reap
 from engine.containers.shim.requests import Requests
 from engine.containers.shim.session import Session
 from engine.containers.shim.stdio import Stdio
-from engine.kernel import libc
 
 if TYPE_CHECKING:
     from engine.containers.shim.requests import Connection
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 10.0  # for clients that have not read everything when the container ends
 MAX_EXIT_CODES = 1024
 Attachment = tuple[wire.Message, int]
+Helper = Callable[[str, socket.socket, socket.socket, str], NoReturn]
 
 
 class Shim:
@@ -44,7 +47,8 @@ class Shim:
         self.exit_codes: dict[str, int] = {}
         self.ended = False
         self._directory, self._facts = directory, facts
-        self._pidfd, *ends = fds
+        self._pidfd, *rest = fds
+        memory, ends = rest[: facts["oom"]], rest[facts["oom"] :]
         self._log = _open_log(facts["log"])
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notices.setblocking(False)
@@ -58,8 +62,9 @@ class Shim:
             log=self._log.write if self._log else None,
             end_with_client=facts["stdin_once"],
         )
+        self._memory = OutOfMemory(self.loop, memory, self._ran_out_of_memory)
         self.stdio.on_output = self._requests.log_grew
-        self.stdio.on_detach = lambda: self.notify("detached", exec=None)
+        self.stdio.on_detach = self._detached
 
     def run(self, attachments: list[Attachment]) -> None:
         """Serve until the container has ended and everyone has been told."""
@@ -95,8 +100,8 @@ class Shim:
     def begin_session(self, request: wire.Message, client: int | None, connection: Connection) -> None:
         """Start an exec session; the answer is sent on ``connection`` when the command runs or has failed."""
         session = Session(self.loop, request, client, connection.reply, self._session_ended)
+        session.begin(self.id, self._directory, self._pidfd)
         self.sessions[session.id] = session
-        session.begin(self._directory, self._pidfd)
 
     def _session_ended(self, session: Session) -> None:
         del self.sessions[session.id]
@@ -105,11 +110,20 @@ class Shim:
             self.exit_codes.pop(next(iter(self.exit_codes)))
         self.notify("exec_died", exec=session.id, exit_code=session.exit_code)
 
-    def notify(self, notice: str, **fields: Any) -> None:
-        """Tell the monitor. It may be away: what matters is also on disk."""
+    def notify(self, notice: str, **fields: Any) -> bool:
+        """Tell the monitor. It may be away (then the answer is false): what matters is also on disk."""
         message = {"container": self.id, "notice": notice, **fields}
-        with contextlib.suppress(OSError):
+        try:
             self._notices.sendto(json.dumps(message).encode(), self._facts["notice_socket"])
+        except OSError:
+            return False
+        return True
+
+    def _ran_out_of_memory(self) -> bool:
+        return self.notify("oom")
+
+    def _detached(self) -> None:
+        self.notify("detached", exec=None)
 
     def _kill_all(self) -> None:
         """Kill what is left where the container shares its PID namespace: elsewhere the kernel does it."""
@@ -129,6 +143,7 @@ class Shim:
         self._requests.stop_listening()
         self._record(exit_code)
         self.notify("exited")
+        self._memory.close()
         self._requests.close()
         self.stdio.finish()
         self._leave_when_delivered(time.monotonic() + LINGER_SECONDS)
@@ -138,8 +153,9 @@ class Shim:
             f"{self._directory}/exit.json",
             {
                 "exit_code": exit_code,
-                "finished_at": timestamp(time.time_ns()),
-                "oom_killed": _oom_kills(self._facts["oom"]) > 0,
+                "finished_at": rfc3339.render_fixed(time.time_ns()),
+                "oom_killed": self._memory.kills > 0,
+                "oom_told": self._memory.told,
                 "signalled_by_api": self._signalled,
             },
         )
@@ -156,15 +172,6 @@ def _open_log(log: dict[str, Any] | None) -> LogFile | None:
     return LogFile(log["path"], log["max_size"], log["max_files"], log["group"]) if log else None
 
 
-def _oom_kills(path: str) -> int:
-    """``oom_kill N`` in memory.oom_control (cgroup v1) or memory.events (v2)."""
-    try:
-        with open(path, encoding="ascii") as file:
-            return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
-    except OSError:
-        return 0
-
-
 def _processes(path: str) -> list[int]:
     try:
         with open(path, encoding="ascii") as file:
@@ -173,13 +180,20 @@ def _processes(path: str) -> list[int]:
         return []
 
 
+def _set_name(name: str) -> None:
+    """proc_pid_comm(5). A call through ctypes writes to a quarter of a megabyte that shims share otherwise."""
+    fd = os.open("/proc/self/comm", os.O_WRONLY)
+    os.write(fd, name.encode())
+    os.close(fd)
+
+
 def main(directory: str, worker: socket.socket, listener: socket.socket, attachments: list[Attachment]) -> NoReturn:
     """Run a shim in a process that the launcher has just forked."""
     status = 1
     try:
         os.setsid()
-        libc.set_process_name("muelle-shim")
-        message, fds = _start(directory, worker, listener)
+        _set_name("muelle-shim")
+        message, fds = start(directory, worker, listener)
         if "born" in message:
             Shim(directory, listener, message["born"], fds).run(attachments)
             status = 0
@@ -189,15 +203,17 @@ def main(directory: str, worker: socket.socket, listener: socket.socket, attachm
         os._exit(status)
 
 
-def _start(directory: str, worker: socket.socket, listener: socket.socket) -> tuple[wire.Message, list[int]]:
-    """Have a helper start the container, and wait for its report."""
+def start(
+    directory: str, worker: socket.socket, listener: socket.socket, helper: Helper = starter.run
+) -> tuple[wire.Message, list[int]]:
+    """Have a helper process start the container, and wait for its report. Closes ``worker``."""
     channel, helper_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    helper = os.fork()
-    if not helper:
-        starter.run(directory, worker, helper_channel, listener.getsockname())
+    pid = os.fork()
+    if not pid:
+        helper(directory, worker, helper_channel, listener.getsockname())
     helper_channel.close()
     worker.close()
     with channel:
         report = wire.receive(channel)
-    reap(helper)
+    reap(pid)
     return report

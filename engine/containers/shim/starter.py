@@ -4,7 +4,8 @@ It reads the specification, makes the first process as a child of the shim (CLON
 worker, and hands the shim descriptors and a few facts. All memory that starting costs goes away with it: a shim that
 has never read a specification keeps nearly all of its pages shared with the launcher.
 
-Messages to the shim: ``{"born": facts}`` + pidfd and the shim's ends of the streams, or ``{"failed": pid}``.
+Messages to the shim: ``{"born": facts}`` + pidfd, what `engine.containers.shim.oom` watches, and the shim's ends of
+the streams, or ``{"failed": pid}``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import socket
 import time
 from typing import Any, NoReturn
 
+from engine import rfc3339
 from engine.containers import wire
-from engine.containers.shim import init
-from engine.containers.shim.logfile import timestamp
+from engine.containers.shim import init, oom
 from engine.containers.shim.stdio import Pipes, make_pipes
 from engine.errors import SystemFailure
 from engine.kernel import libc
@@ -116,7 +117,7 @@ class Starter:
 
     def _let_run(self) -> str:
         """Record the state, let the child execute its command, and wait until it has. Returns the time."""
-        started_at = timestamp(time.time_ns())
+        started_at = rfc3339.render_fixed(time.time_ns())
         write_json(
             f"{self._directory}/state.json",
             {
@@ -136,6 +137,7 @@ class Starter:
     def _hand_over(self, terminal: list[int], started_at: str) -> None:
         spec = self._spec
         ends = self._pipes.ours if self._pipes else terminal
+        memory = oom.open_watch(spec["cgroup"]["oom"])
         facts = {
             "id": spec["id"],
             "pid": self._pid,
@@ -146,9 +148,9 @@ class Starter:
             "log": spec["log"],
             "notice_socket": spec["notice_socket"],
             "processes": "" if spec["namespaces"]["pid"] == "private" else spec["cgroup"]["procs"],
-            "oom": spec["cgroup"]["oom"],
+            "oom": len(memory),
         }
-        wire.send(self._shim, {"born": facts}, [self._pidfd, *ends])
+        wire.send(self._shim, {"born": facts}, [self._pidfd, *memory, *ends])
 
     def _refuse(self, answer: wire.Message) -> None:
         """Tell the worker why not, and wait for it to close.
@@ -202,8 +204,9 @@ def _answer(text: str) -> wire.Message:
 
 def read_spec(directory: str) -> Spec:
     """``spec.json`` of a container."""
-    with open(f"{directory}/spec.json", "rb") as file:
-        spec: Spec = json.loads(file.read())
+    fd = os.open(f"{directory}/spec.json", os.O_RDONLY | os.O_CLOEXEC)
+    spec: Spec = json.loads(os.read(fd, os.fstat(fd).st_size))
+    os.close(fd)
     return spec
 
 

@@ -14,6 +14,8 @@ from engine.errors import InvalidArgument
 
 _MAX_FILE = 4 * 1024 * 1024  # a container controls these files
 _MAX_ID = 2**31 - 1
+_MAX_DIGITS = len(str(_MAX_ID))
+_SHOWN = 64  # characters of a name in an error message
 
 
 class User(NamedTuple):
@@ -40,18 +42,32 @@ def _find_user(passwd: Iterable[list[str]], name: str) -> tuple[int, int, str, s
     for line in passwd:
         if name in (line[0], line[2]):
             return int(line[2]), int(line[3]), line[5] or "/", line[0]
-    if not name.isdecimal() or int(name) > _MAX_ID:
-        raise InvalidArgument(f"unable to find user {name}: no matching entries in passwd file")
-    return int(name), 0, "/", ""
+    uid = _number(name)
+    if uid is None:
+        raise InvalidArgument(f"unable to find user {_shown(name)}: no matching entries in passwd file")
+    return uid, 0, "/", ""
 
 
 def _find_group(path: str, name: str) -> int:
     for line in _groups(path, name):
         if name in (line[0], line[2]):
             return int(line[2])
-    if not name.isdecimal() or int(name) > _MAX_ID:
-        raise InvalidArgument(f"unable to find group {name}: no matching entries in group file")
-    return int(name)
+    gid = _number(name)
+    if gid is None:
+        raise InvalidArgument(f"unable to find group {_shown(name)}: no matching entries in group file")
+    return gid
+
+
+def _number(text: str) -> int | None:
+    """An ID that the kernel takes. int() would also read other scripts' digits, and fails with thousands of them."""
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    digits = text.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _MAX_DIGITS and int(digits) <= _MAX_ID else None
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
 
 
 def _groups(path: str, word: str) -> Iterator[list[str]]:
@@ -64,13 +80,19 @@ def _members(line: list[str]) -> list[str]:
 
 
 def _entries(path: str, fields: int, ids: tuple[int, ...], word: str = "") -> Iterator[list[str]]:
-    """Lines with at least ``fields`` fields and numbers at ``ids``; others are skipped, as by the C library."""
+    """Lines with at least ``fields`` fields and IDs at ``ids``, without zeros before them; others are skipped, as by
+    the C library."""
     for line in _read(path).split("\n"):
         # Every exec looks users up, in a process whose pages are still its parent's: what is not read is not copied.
         if word not in line:
             continue
         parts = line.strip().split(":")
-        if len(parts) >= fields and all(parts[index].isdecimal() and int(parts[index]) <= _MAX_ID for index in ids):
+        if len(parts) < fields:
+            continue
+        numbers = [_number(parts[index]) for index in ids]
+        if None not in numbers:
+            for index, number in zip(ids, numbers, strict=True):
+                parts[index] = str(number)
             yield parts
 
 

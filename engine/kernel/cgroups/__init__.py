@@ -13,12 +13,13 @@ import functools
 import os
 
 from . import v1
-from .resources import Resources
+from .devices import Rule
+from .resources import CPU_PERIOD, Resources, Throttle
 from .v1 import CgroupV1
 from .v2 import CgroupV2
 from .warnings import warnings
 
-__all__ = ["ROOT", "Cgroup", "Resources", "hierarchies", "version"]
+__all__ = ["CPU_PERIOD", "ROOT", "Cgroup", "Resources", "Rule", "Throttle", "hierarchies", "version"]
 
 ROOT = "/sys/fs/cgroup"
 

@@ -1,21 +1,16 @@
-"""Which devices a container may use: the rules, and the two forms in which kernels take them.
+"""Which devices the processes of a cgroup may use: the rules, and the two forms in which kernels take them.
 
 cgroup v1 takes lines in devices.allow. cgroup v2 asks a BPF program of type CGROUP_DEVICE at every open(2) and
 mknod(2); it is assembled here, instruction by instruction. See Documentation/admin-guide/cgroup-v1/devices.rst and
 include/uapi/linux/bpf.h (struct bpf_cgroup_dev_ctx).
 """
 
-# Paths are plain strings because this runs on every start of a container.
-# ruff: noqa: PTH116
-
 from __future__ import annotations
 
-import os
 import re
-import stat
 import struct
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from engine.errors import InvalidArgument
 
@@ -47,58 +42,6 @@ class Rule(NamedTuple):
             raise InvalidArgument(f"invalid device cgroup rule format: '{text}'")
         kind, major, minor, access = match.groups()
         return cls(kind, _number(major), _number(minor), access)
-
-
-DEFAULT = (
-    Rule("c", None, None, "m"),
-    Rule("b", None, None, "m"),
-    Rule("c", 1, 3, "rwm"),  # null
-    Rule("c", 1, 5, "rwm"),  # zero
-    Rule("c", 1, 7, "rwm"),  # full
-    Rule("c", 1, 8, "rwm"),  # random
-    Rule("c", 1, 9, "rwm"),  # urandom
-    Rule("c", 5, 0, "rwm"),  # tty
-    Rule("c", 5, 1, "rwm"),  # console
-    Rule("c", 5, 2, "rwm"),  # ptmx
-    Rule("c", 136, None, "rwm"),  # pts/*
-)
-
-
-def rules(host_config: Mapping[str, Any]) -> tuple[Rule, ...]:
-    """The default list, ``--device`` and ``--device-cgroup-rule``. Raises InvalidArgument for a missing device."""
-    extra: list[Rule] = []
-    for device in host_config.get("Devices") or ():
-        extra += _of_path(device["PathOnHost"], device.get("CgroupPermissions") or "rwm")
-    extra += map(Rule.parse, host_config.get("DeviceCgroupRules") or ())
-    return DEFAULT + tuple(extra) if extra else DEFAULT
-
-
-def _of_path(path: str, access: str) -> Iterator[Rule]:
-    """A device, or every device in a directory such as /dev/snd."""
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        text = (error.strerror or "").lower()
-        raise InvalidArgument(
-            f'error gathering device information while adding custom device "{path}": {text}'
-        ) from error
-    if stat.S_ISDIR(found.st_mode):
-        for directory, _, names in os.walk(path):
-            for name in sorted(names):
-                yield from _of_node(os.lstat(f"{directory}/{name}"), access)
-        return
-    node = list(_of_node(found, access))
-    if not node:
-        raise InvalidArgument(
-            f'error gathering device information while adding custom device "{path}": not a device node'
-        )
-    yield from node
-
-
-def _of_node(found: os.stat_result, access: str) -> Iterator[Rule]:
-    if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
-        kind = "c" if stat.S_ISCHR(found.st_mode) else "b"
-        yield Rule(kind, os.major(found.st_rdev), os.minor(found.st_rdev), access)
 
 
 def _number(text: str) -> int | None:

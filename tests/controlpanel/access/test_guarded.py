@@ -1,57 +1,78 @@
-"""``guarded`` views, asked through Django's own middleware by each kind of client."""
+"""Guarded views, asked through Django's own middleware by each kind of client."""
 
 from __future__ import annotations
 
 import json
 from datetime import timedelta
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, JsonResponse
 from django.test import Client
 from django.urls import path
 from django.utils import timezone
+from rest_framework.response import Response
 
-from controlpanel.access.authentication import PEER_KEY, authenticate_async
-from controlpanel.access.decorators import guarded
+from controlpanel.access.authentication import authenticate_async
 from controlpanel.access.models import AccessToken
 from controlpanel.access.policy import Principal, Source
+from controlpanel.rest.views import EngineView
+from controlpanel.server import scope
 from engine.errors import Conflict
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
 
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
-PEER: dict[str, Any] = {PEER_KEY: (77, 0, 0)}
+PEER: dict[str, Any] = {scope.PEER: (77, 0, 0)}
 
 
-@guarded("containers.view")
-def look(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"name": request.principal.name})  # type: ignore[attr-defined]
+class LookView(EngineView):
+    """For the database alone: runs in a thread."""
+
+    actions = {"GET": "containers.view"}
+
+    def get(self, request: Request) -> Response:
+        return Response({"name": self.scope.principal.name})
 
 
-@guarded("containers.start")
-async def act(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"name": request.principal.name})  # type: ignore[attr-defined]
+class ActView(EngineView):
+    """On the event loop."""
+
+    actions = {"POST": "containers.start"}
+
+    async def post(self, request: Request) -> Response:
+        return Response({"name": self.scope.principal.name})
 
 
-@guarded("containers.view")
-async def collide(request: HttpRequest) -> JsonResponse:
-    raise Conflict("the container is busy")
+class CollideView(EngineView):
+    actions = {"GET": "containers.view"}
+
+    async def get(self, request: Request) -> Response:
+        raise Conflict("the container is busy")
 
 
-@guarded("containers.view")
-def fail(request: HttpRequest) -> JsonResponse:
-    raise ZeroDivisionError("/secret/path")
+class FailView(EngineView):
+    actions = {"GET": "containers.view"}
+
+    def get(self, request: Request) -> Response:
+        raise ZeroDivisionError("/secret/path")
 
 
-urlpatterns = [path("look", look), path("act", act), path("collide", collide), path("fail", fail)]
+urlpatterns = [
+    path("look", LookView.as_view()),
+    path("act", ActView.as_view()),
+    path("collide", CollideView.as_view()),
+    path("fail", FailView.as_view()),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +103,7 @@ def with_csrf(client: Client) -> dict[str, str]:
 
 def test_an_unknown_action_stops_the_import() -> None:
     with pytest.raises(ImproperlyConfigured):
-        guarded("containers.fly")
+        type("FlyView", (EngineView,), {"actions": {"GET": "containers.fly"}})
 
 
 @pytest.mark.django_db

@@ -6,7 +6,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from controlpanel.access import policy
-from controlpanel.access.policy import Peer, Principal, Source
+from controlpanel.access.policy import Principal, Source
+from controlpanel.server.scope import Peer
 from engine.errors import Forbidden, Unauthorized
 
 ADMIN = Principal("root", Source.SESSION, is_admin=True, user_id=1)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
 
-from controlpanel.access.policy import Peer
 from controlpanel.objects.models import Container, Image, ImageReference, Network, Node
 from controlpanel.objects.states import Status
 from controlpanel.rpc import calls
+from controlpanel.rpc.envelope import Caller
+from controlpanel.server.scope import Peer
 from engine.containers import config
 from engine.errors import MuelleError
 
@@ -24,14 +25,19 @@ MakeContainer = Callable[..., Container]
 
 
 class Workers:
-    """Stands for the workers: answers each operation with what a test has set, and remembers the arguments."""
+    """Stands for the workers: answers each operation with what a test has set, and remembers the arguments.
+
+    What a view passes has been held against the operation's declaration by then, by the type checker and at run time.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Any] = {}
 
-    def call_sync(self, name: str, /, *, timeout: float | None = 60.0, **arguments: Any) -> Any:
-        self.calls.append((name, arguments))
+    async def call(
+        self, caller: Caller, name: str, queue: str, arguments: Mapping[str, Any], timeout: float | None
+    ) -> Any:
+        self.calls.append((name, dict(arguments)))
         answer = self.answers[name]
         if isinstance(answer, MuelleError):
             raise answer
@@ -46,7 +52,7 @@ def only_the_api(settings: Settings) -> None:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     double = Workers()
-    monkeypatch.setattr(calls, "call_sync", double.call_sync)
+    monkeypatch.setattr(calls, "call", double.call)
     return double
 
 
@@ -75,9 +81,15 @@ def image(node: Node) -> Image:
         "history": [{"created": "2026-01-02T03:04:05Z", "created_by": "ADD"}],
     }
     row = Image.objects.create(
-        node=node, image_id=IMAGE_ID, config=document, layers=["l1"], size=1000, created="2026-01-02T03:04:05Z"
+        node=node,
+        project_id="default",
+        image_id=IMAGE_ID,
+        config=document,
+        layers=["l1"],
+        size=1000,
+        created="2026-01-02T03:04:05Z",
     )
-    ImageReference.objects.create(node=node, image=row, name="docker.io/library/busybox:latest")
+    ImageReference.objects.create(node=node, project_id="default", image=row, name="docker.io/library/busybox:latest")
     return row
 
 
@@ -92,6 +104,7 @@ def make(image: Image) -> MakeContainer:
         defaults: dict[str, Any] = {
             "id": f"{number:064x}",
             "node_id": NODE,
+            "project_id": "default",
             "name": f"c{number}",
             "image_id": IMAGE_ID,
             "image_name": "busybox",

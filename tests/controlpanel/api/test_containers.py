@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controlpanel.objects.models import Container, Endpoint, Network
+from controlpanel.objects.models import Container, Endpoint, Image, Network
 from controlpanel.objects.states import Status
 from engine.errors import Conflict, NotFound
-from tests.controlpanel.api.conftest import IMAGE_ID, MakeContainer, Workers
+from tests.controlpanel.api.conftest import MakeContainer, Workers
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -28,7 +28,8 @@ def test_create_passes_complete_objects_to_the_worker(api: Client, workers: Work
     [(operation, arguments)] = workers.calls
     assert operation == "containers.create"
     assert arguments["name"] == "web"
-    assert arguments["image_id"] == IMAGE_ID
+    assert arguments["image"] == Image.objects.get().pk
+    assert arguments["project"] == "default"
     assert arguments["config"]["Cmd"] == ["true"]
     assert arguments["config"]["Env"] == ["PATH=/bin"]
     assert arguments["host_config"]["NetworkMode"] == "bridge"
@@ -102,16 +103,28 @@ def test_a_conflict_of_the_worker_is_the_answer(api: Client, workers: Workers, i
 
 @pytest.mark.parametrize(("changed", "status"), [(True, 204), (False, 304)])
 @pytest.mark.parametrize("verb", ["start", "stop"])
-def test_already_so_is_not_modified(api: Client, workers: Workers, verb: str, changed: bool, status: int) -> None:
+def test_already_so_is_not_modified(
+    api: Client, make: MakeContainer, workers: Workers, verb: str, changed: bool, status: int
+) -> None:
+    make(name="web")
     workers.answers[f"containers.{verb}"] = {"changed": changed}
     answer = post(api, f"/containers/web/{verb}")
     assert (answer.status_code, answer.content) == (status, b"")
 
 
-def test_names_with_a_slash_reach_the_worker(api: Client, workers: Workers) -> None:
+@pytest.mark.parametrize("reference", ["web", "/web", "7".zfill(64), "0" * 12])
+def test_only_whole_ids_reach_the_worker(api: Client, make: MakeContainer, workers: Workers, reference: str) -> None:
+    container = make(7, name="web")
     workers.answers["containers.start"] = {"changed": True}
-    post(api, "/containers//web/start")
-    assert workers.calls == [("containers.start", {"id": "/web"})]
+    assert post(api, f"/containers/{reference}/start").status_code == 204
+    assert workers.calls == [("containers.start", {"container_id": container.id})]
+
+
+def test_what_is_not_there_reaches_no_worker(api: Client, workers: Workers) -> None:
+    for verb in ("start", "stop", "kill", "pause", "unpause", "restart", "rename?name=new"):
+        assert post(api, f"/containers/web/{verb}").status_code == 404
+    assert api.delete("/containers/web?force=1").status_code == 404
+    assert workers.calls == []
 
 
 def test_start_refuses_a_host_configuration(api: Client) -> None:
@@ -119,7 +132,8 @@ def test_start_refuses_a_host_configuration(api: Client) -> None:
     assert answer.status_code == 400
 
 
-def test_kill_names_the_container_when_the_signal_is_none(api: Client) -> None:
+def test_kill_names_the_container_when_the_signal_is_none(api: Client, make: MakeContainer) -> None:
+    make(name="web")
     answer = api.post("/containers/web/kill?signal=FOO")
     assert (answer.status_code, answer.json()["message"]) == (400, "cannot kill container: web: invalid signal: FOO")
 
@@ -135,10 +149,11 @@ def test_resize_of_a_stopped_container(api: Client, make: MakeContainer) -> None
     assert (answer.status_code, answer.json()["message"]) == (409, f"container {container.id} is not running")
 
 
-def test_remove_passes_its_flags(api: Client, workers: Workers) -> None:
+def test_remove_passes_its_flags(api: Client, make: MakeContainer, workers: Workers) -> None:
+    container = make(name="web")
     workers.answers["containers.remove"] = None
     assert api.delete("/containers/web?force=1&v=true").status_code == 204
-    assert workers.calls == [("containers.remove", {"id": "web", "force": True, "volumes": True})]
+    assert workers.calls == [("containers.remove", {"container_id": container.id, "force": True, "volumes": True})]
 
 
 def test_errors_of_lookup(api: Client) -> None:
@@ -146,13 +161,35 @@ def test_errors_of_lookup(api: Client) -> None:
     assert (answer.status_code, answer.json()["message"]) == (404, "No such container: nosuch")
 
 
-def test_update_passes_what_is_set(api: Client, workers: Workers) -> None:
+def test_update_passes_what_is_set(api: Client, make: MakeContainer, workers: Workers) -> None:
+    make(name="web")
     workers.answers["containers.update"] = {"warnings": []}
     answer = post(api, "/containers/web/update", {"Memory": 64 * 1024**2, "RestartPolicy": {"Name": "always"}})
     assert (answer.status_code, answer.json()) == (200, {"Warnings": None})
     [(_, arguments)] = workers.calls
     assert arguments["resources"]["Memory"] == 64 * 1024**2
     assert arguments["restart_policy"] == {"Name": "always", "MaximumRetryCount": 0}
+
+
+@pytest.mark.parametrize(("version", "asked"), [("1.39", None), ("1.40", 7)])
+def test_old_clients_update_no_limit_of_processes(
+    api: Client, make: MakeContainer, workers: Workers, version: str, asked: int | None
+) -> None:
+    make(name="web")
+    workers.answers["containers.update"] = {"warnings": []}
+    assert post(api, f"/v{version}/containers/web/update", {"PidsLimit": 7}).status_code == 200
+    [(_, arguments)] = workers.calls
+    assert arguments["resources"]["PidsLimit"] == asked
+
+
+def test_annotations_are_listed_since_they_are_told_of(api: Client, make: MakeContainer) -> None:
+    make(1, body={"HostConfig": {"Annotations": {"a": "b"}}})
+    make(2)
+    shown = {
+        version: [row["HostConfig"].get("Annotations") for row in api.get(f"/v{version}/containers/json?all=1").json()]
+        for version in ("1.45", "1.46")
+    }
+    assert shown == {"1.45": [None, None], "1.46": [None, {"a": "b"}]}
 
 
 def test_inspect_shows_a_running_container(api: Client, running: Container) -> None:
@@ -188,6 +225,7 @@ def test_inspect_of_a_starting_container_shows_the_state_before(api: Client, mak
     assert (shown["State"]["Status"], shown["State"]["Running"]) == ("exited", False)
 
 
-def test_worker_errors_keep_their_status(api: Client, workers: Workers) -> None:
+def test_worker_errors_keep_their_status(api: Client, make: MakeContainer, workers: Workers) -> None:
+    make(name="web")
     workers.answers["containers.pause"] = NotFound("No such container: web")
     assert api.post("/containers/web/pause").status_code == 404

@@ -46,5 +46,5 @@ def test_words(seconds: float, words: str) -> None:
     ],
 )
 def test_status(state: str, text: str) -> None:
-    now = durations.unix("2026-01-01T00:05:00.25Z")
+    now = durations.seconds_of("2026-01-01T00:05:00.25Z")
     assert durations.status(state, 3, "2026-01-01T00:00:00Z", "2026-01-01T00:04:50.1Z", now) == text

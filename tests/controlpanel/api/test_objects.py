@@ -11,6 +11,7 @@ from controlpanel.api import networks, unbuilt
 from controlpanel.objects.models import Container, Exec, Image, ImageReference, Node, Volume, VolumeUse
 from controlpanel.objects.states import Status
 from engine.containers import wire
+from engine.containers.config import complete_exec
 from engine.errors import NotFound, Unavailable
 from tests.controlpanel.api.conftest import IMAGE_ID, NODE, MakeContainer, Workers
 
@@ -57,7 +58,7 @@ def test_bad_image_filters(api: Client, image: Image, filters: str) -> None:
 
 
 def test_image_names_may_hold_slashes_and_colons(api: Client, image: Image) -> None:
-    ImageReference.objects.create(node_id=NODE, image=image, name="127.0.0.1:5000/a/b:1")
+    ImageReference.objects.create(node_id=NODE, project_id="default", image=image, name="127.0.0.1:5000/a/b:1")
     shown = api.get("/images/127.0.0.1:5000/a/b:1/json").json()
     assert shown["RepoTags"] == ["127.0.0.1:5000/a/b:1", "busybox:latest"]
 
@@ -71,7 +72,7 @@ def test_image_inspect_for_old_and_new_clients(api: Client, image: Image) -> Non
 
 
 def test_image_history(api: Client, image: Image, workers: Workers) -> None:
-    workers.answers["system.df_sizes"] = {"l1": 1000}
+    workers.answers["images.layer_sizes"] = {"l1": 1000}
     [entry] = api.get("/images/busybox/history").json()
     assert entry == {
         "Id": IMAGE_ID,
@@ -83,14 +84,6 @@ def test_image_history(api: Client, image: Image, workers: Workers) -> None:
     }
 
 
-def test_an_image_with_a_strange_document_is_shown(api: Client, node: Node, workers: Workers) -> None:
-    Image.objects.create(node=node, image_id=IMAGE_ID, config={"config": None, "rootfs": None}, created="yesterday")
-    workers.answers["system.df_sizes"] = {}
-    assert api.get("/images/json").json()[0]["Created"] == 0
-    assert api.get(f"/images/{IMAGE_ID}/json").status_code == 200
-    assert api.get(f"/images/{IMAGE_ID}/history").json() == []
-
-
 def test_missing_images(api: Client, node: Node) -> None:
     answer = api.get("/images/nosuch/json")
     assert (answer.status_code, answer.json()["message"]) == (404, "No such image: nosuch:latest")
@@ -100,19 +93,40 @@ def test_missing_images(api: Client, node: Node) -> None:
 def test_tag_passes_the_whole_name(api: Client, image: Image, workers: Workers) -> None:
     workers.answers["images.tag"] = None
     assert api.post("/images/busybox/tag?repo=local/x&tag=1").status_code == 201
-    assert workers.calls == [("images.tag", {"name": "busybox", "reference": "docker.io/local/x:1"})]
+    assert workers.calls == [("images.tag", {"image": image.pk, "name": "docker.io/local/x:1"})]
     assert api.post("/images/busybox/tag?repo=UPPER").status_code == 400
 
 
-def test_remove_image(api: Client, workers: Workers) -> None:
-    workers.answers["images.remove"] = [{"Untagged": "a/b:1"}]
-    assert api.delete("/images/a/b:1?force=1&noprune=1").json() == [{"Untagged": "a/b:1"}]
-    assert workers.calls == [("images.remove", {"name": "a/b:1", "force": True, "prune": False})]
+def test_remove_image(api: Client, image: Image, workers: Workers) -> None:
+    workers.answers["images.remove"] = [{"Untagged": "busybox:latest"}]
+    assert api.delete("/images/busybox?force=1&noprune=1").json() == [{"Untagged": "busybox:latest"}]
+    named = {"image": image.pk, "name": "docker.io/library/busybox:latest", "force": True, "prune": False}
+    assert workers.calls.pop() == ("images.remove", named)
+    for identity in (image.image_id, image.short_id):
+        api.delete(f"/images/{identity}")
+        assert workers.calls.pop()[1]["name"] is None
+
+
+def test_prune_of_images_names_those_that_fit(api: Client, image: Image, workers: Workers) -> None:
+    loose = Image.objects.create(
+        node_id=NODE, project_id="default", image_id="sha256:" + "cd" * 32, config={}, created="2026-01-02T03:04:05Z"
+    )
+    workers.answers["images.prune"] = {"deleted": [], "reclaimed": 7, "records": [{"Deleted": loose.image_id}]}
+    answer = api.post("/images/prune").json()
+    assert answer == {"ImagesDeleted": [{"Deleted": loose.image_id}], "SpaceReclaimed": 7}
+    api.post('/images/prune?filters={"dangling":["false"]}')
+    api.post('/images/prune?filters={"dangling":["false"],"label":["from=image"]}')
+    api.post('/images/prune?filters={"dangling":["false"],"until":["2026-01-01"]}')
+    chosen = [sorted(arguments["images"]) for _, arguments in workers.calls]
+    assert chosen == [[loose.pk], sorted([image.pk, loose.pk]), [image.pk], []]
+    assert api.post('/images/prune?filters={"until":["1h","2h"]}').status_code == 400
 
 
 def test_volumes(api: Client, make: MakeContainer) -> None:
-    used = Volume.objects.create(node_id=NODE, name="used", created_at="2026-01-01T00:00:00Z", labels={"a": "b"})
-    Volume.objects.create(node_id=NODE, name="free", created_at="2026-01-01T00:00:00Z")
+    used = Volume.objects.create(
+        node_id=NODE, project_id="default", name="used", created_at="2026-01-01T00:00:00Z", labels={"a": "b"}
+    )
+    Volume.objects.create(node_id=NODE, project_id="default", name="free", created_at="2026-01-01T00:00:00Z")
     VolumeUse.objects.create(volume=used, container=make(1))
     VolumeUse.objects.create(volume=used, container=make(2))
 
@@ -130,21 +144,27 @@ def test_volumes(api: Client, make: MakeContainer) -> None:
 
 
 def test_create_volume(api: Client, node: Node, workers: Workers) -> None:
-    Volume.objects.create(node_id=NODE, name="data", created_at="2026-01-01T00:00:00Z")
-    workers.answers["volumes.create"] = {"name": "data"}
+    Volume.objects.create(node_id=NODE, project_id="default", name="data", created_at="2026-01-01T00:00:00Z")
+    workers.answers["volumes.create"] = "data"
     answer = post(api, "/volumes/create", {"name": "data", "Labels": None})
     assert (answer.status_code, answer.json()["Name"]) == (201, "data")
-    arguments = {"name": "data", "driver": "local", "options": {}, "labels": {}}
+    arguments = {"project": "default", "name": "data", "driver": "local", "options": {}, "labels": {}}
     assert workers.calls == [("volumes.create", arguments)]
     assert post(api, "/volumes/create", {"Name": "a b"}).status_code == 400
     assert post(api, "/volumes/create", []).status_code == 400
 
 
-def test_volume_prune_of_old_clients_takes_all(api: Client, node: Node, workers: Workers) -> None:
-    workers.answers["volumes.prune"] = {"VolumesDeleted": [], "SpaceReclaimed": 0}
-    api.post("/v1.41/volumes/prune")
+def test_volume_prune_of_old_clients_takes_all(api: Client, make: MakeContainer, workers: Workers) -> None:
+    columns = {"node_id": NODE, "project_id": "default", "created_at": "2026-01-01T00:00:00Z"}
+    named = Volume.objects.create(name="named", **columns)
+    anonymous = Volume.objects.create(name="ab" * 32, anonymous=True, **columns)
+    used = Volume.objects.create(name="used", anonymous=True, **columns)
+    VolumeUse.objects.create(volume=used, container=make(1))
+    workers.answers["volumes.prune"] = {"deleted": ["named"], "reclaimed": 3}
+    assert api.post("/v1.41/volumes/prune").json() == {"VolumesDeleted": ["named"], "SpaceReclaimed": 3}
     api.post("/volumes/prune")
-    assert [arguments["filters"] for _, arguments in workers.calls] == [{"all": ["true"]}, {}]
+    chosen = [sorted(arguments["volumes"]) for _, arguments in workers.calls]
+    assert chosen == [sorted([named.pk, anonymous.pk]), [anonymous.pk]]
 
 
 def test_the_three_networks(api: Client, node: Node) -> None:
@@ -259,7 +279,13 @@ def test_an_exec_whose_shim_is_gone_has_ended(
     wanted = {"Tty": False, "Cmd": ["true"], "Privileged": False, "User": "", "DetachKeys": ""}
     wanted |= {"AttachStdin": False, "AttachStdout": True, "AttachStderr": True}
     row = Exec.objects.create(
-        id="e" * 64, container=running, config=wanted, started=True, running=True, exit_code=137, created=1
+        id="e" * 64,
+        container=running,
+        config=complete_exec(dict(wanted)),
+        started=True,
+        running=True,
+        exit_code=137,
+        created=1,
     )
     shown = api.get(f"/exec/{row.id}/json").json()
     assert (shown["Running"], shown["ExitCode"]) == (False, 137)
@@ -286,11 +312,11 @@ def test_version_details_are_texts(api: Client) -> None:
 
 def test_disk_usage(api: Client, make: MakeContainer, workers: Workers) -> None:
     container = make(1)
-    Volume.objects.create(node_id=NODE, name="v", created_at="2026-01-01T00:00:00Z")
+    Volume.objects.create(node_id=NODE, project_id="default", name="v", created_at="2026-01-01T00:00:00Z")
     workers.answers = {
-        "system.df_sizes": {"l1": 1000},
+        "images.layer_sizes": {"l1": 1000},
         "containers.sizes": {container.id: {"rw": 5, "rootfs": 1005}},
-        "volumes.usage": {"v": 7},
+        "volumes.usage": [7],
     }
     shown = api.get("/system/df").json()
     assert shown["LayersSize"] == 1000

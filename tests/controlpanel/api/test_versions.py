@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from controlpanel.api import versions
+from controlpanel.rest import versions
 
 
 @pytest.mark.parametrize("path", ["/_ping", "/v1.24/_ping", "/v1.51/_ping", "/v1.41/_ping"])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from controlpanel.objects import times
 from controlpanel.objects.models import Container
+from engine import rfc3339
 
 NODE = "local"
 MakeContainer = Callable[..., Container]
@@ -25,8 +25,8 @@ def make(db: None) -> MakeContainer:
             "config": {"Labels": {"tier": "front"}},
             "host_config": {},
             "image_name": "busybox",
-            "created_at": times.now(),
+            "created_at": rfc3339.now(),
         }
-        return Container.objects.create(node_id=NODE, name=name, **{**defaults, **fields})
+        return Container.objects.create(node_id=NODE, project_id="default", name=name, **{**defaults, **fields})
 
     return make_container

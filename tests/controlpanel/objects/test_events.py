@@ -54,6 +54,7 @@ def test_sending_nothing_needs_no_broker(tmp_path: Path, settings: Settings) -> 
 )
 def test_both_spellings_of_the_brokers_address(settings: Settings, configured: str, celery: str, client: str) -> None:
     from controlpanel import broker
+    from controlpanel.rpc import app
 
     settings.MUELLE_BROKER_URL = configured
-    assert (broker.celery_url(), broker.client_url()) == (celery, client)
+    assert (app.broker_url(), broker.client_url()) == (celery, client)

@@ -12,18 +12,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from django.db import connections
 
+from controlpanel.access.scope import Scope
 from controlpanel.monitor.loop import Monitor
 from controlpanel.monitor.reconciler import Reconciler
 from controlpanel.objects import events
 from controlpanel.objects.models import Container
+from controlpanel.objects.models.projects import DEFAULT
+from controlpanel.operations import networks
 from controlpanel.operations.containers.create import create
 from controlpanel.operations.images import library
+from controlpanel.rpc.worker import Later
 from engine.containers import config, runtime
+from engine.containers import container as engine_container
 from engine.containers.config import Host
 from engine.layout import Layout
 from tests.support.archives import busybox_archive
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 NODE = "local"
 PATIENCE = 20.0
 Make = Callable[..., Container]
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="package")
@@ -62,13 +68,14 @@ def engine(transactional_db: None, settings: Settings, layout: Layout, sent: lis
     settings.MUELLE_LAYOUT = layout
     library.store.cache_clear()
     for loaded in library.store().load(io.BytesIO(busybox_archive()), lambda _message: None):
-        image = library.record(loaded)
+        image = library.record(DEFAULT, loaded)
         for name in loaded.references:
             library.point(name, image)
     yield layout
     for container in Container.objects.all():
-        for row in container.endpoints.all():
-            row.delete()
+        rows = networks.endpoints_of(container)
+        engine_container.tear_down(layout, container.id, networks.plans_of(container, rows))
+        networks.free(rows)
         runtime.delete(layout, container.id)
     library.store.cache_clear()
 
@@ -116,17 +123,19 @@ def make(engine: Layout) -> Make:
         body = {"Image": "busybox", "Cmd": command, "HostConfig": host_config, **fields}
         request = config.decode(json.loads(json.dumps(body)))
         config.validate(request, Host(2, cgroup_v2=False))
-        image = library.find("busybox")
+        image = Scope.of_engine().image("busybox", "images.view")
         config.merge_image(request, image.config["config"])
         made = create(
+            project=DEFAULT,
+            image=image.pk,
+            image_name="busybox",
             config=request.config,
             host_config=request.host_config,
-            networking=request.networking,
-            image_id=image.image_id,
-            image_name="busybox",
+            networking=request.networking["EndpointsConfig"],
+            volumes_from={},
             name=name,
         )
-        return Container.objects.get(pk=made["id"])
+        return Container.objects.get(pk=at_once(made)["id"])
 
     return make_container
 
@@ -137,6 +146,12 @@ def until(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)
+
+
+def at_once(answer: T | Later) -> T:
+    """What an operation has returned itself; it leaves nothing to the monitor."""
+    assert not isinstance(answer, Later)
+    return answer
 
 
 def fresh(container: Container) -> Container:

@@ -15,18 +15,19 @@ import pytest
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 
-from controlpanel.monitor import boot, ends, loop
+from controlpanel.monitor import boot, loop
 from controlpanel.monitor.loop import Monitor
 from controlpanel.monitor.reconciler import Reconciler
 from controlpanel.objects import events
-from controlpanel.objects.models import Container, Exec, Waiter
+from controlpanel.objects.models import Container, Volume, Waiter
 from controlpanel.objects.states import Status
-from controlpanel.operations import claims
+from controlpanel.operations import claims, networks
 from controlpanel.operations.containers import remove, start, stop
-from controlpanel.rpc import orphans
 from engine.containers import runtime
+from engine.containers.runtime import KILLED
 from engine.kernel.processes import start_time
 from engine.layout import Layout
+from engine.networks import ports
 from tests.controlpanel.operations.conftest import Make, exists, fresh, until, watching
 
 pytestmark = pytest.mark.kernel
@@ -42,7 +43,7 @@ def dead_mover() -> str:
 
 def test_an_end_is_noticed(monitor: Monitor, make: Make) -> None:
     container = make(["sh", "-c", "exit 4"])
-    start.start(id=container.id)
+    start.start(container.id)
     until(lambda: fresh(container).status == Status.EXITED)
     assert fresh(container).exit_code == 4
 
@@ -64,7 +65,7 @@ def test_a_short_run_starts_before_it_dies(
     monkeypatch.setattr(events, "publish_all", slowly)
     for _ in range(5):
         container = make(["true"])
-        start.start(id=container.id)
+        start.start(container.id)
         until(partial(_has_ended, container))
     until(lambda: [event.action for event in sent].count("die") == 5)  # told after it is written
     order = [event.action for event in sent if event.action in ("start", "die")]
@@ -73,40 +74,64 @@ def test_a_short_run_starts_before_it_dies(
 
 def test_a_killed_shim_takes_its_container_along(engine: Layout, monitor: Monitor, make: Make) -> None:
     container = make(["sleep", "100"])
-    start.start(id=container.id)
+    start.start(container.id)
     state = runtime.state(engine, container.id)
     assert state is not None
     os.kill(state.shim_pid, signal.SIGKILL)
     until(lambda: fresh(container).status == Status.EXITED)
-    assert fresh(container).exit_code == ends.KILLED
+    assert fresh(container).exit_code == KILLED
     assert runtime.cgroup(engine, container.id).pids() == []
+
+
+def test_killed_shims_are_known_without_a_look_at_all_containers(
+    engine: Layout, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that ran before the monitor did, one that was started beside it, one that was started twice."""
+    monkeypatch.setattr(loop, "OVERDUE_SECONDS", 1000.0)
+    monkeypatch.setattr(loop, "RESYNC_SECONDS", 1000.0)
+    containers = [make(["sleep", "100"]) for _ in range(3)]
+    start.start(containers[0].id)
+    with watching() as monitor:
+        for container in containers[1:]:
+            start.start(container.id)
+        stop.stop(containers[2].id, timeout=0)
+        until(lambda: fresh(containers[2]).status == Status.EXITED)
+        start.start(containers[2].id)
+        for container in containers:
+            state = runtime.state(engine, container.id)
+            assert state is not None
+            os.kill(state.shim_pid, signal.SIGKILL)
+        until(lambda: {fresh(each).status for each in containers} == {Status.EXITED})
+        until(lambda: monitor._shims._pidfds == {})
 
 
 def test_patrols_go_on_after_one_that_failed(engine: Layout, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that was away for a moment; the notice of the end is lost with it."""
-    suspicious = boot.suspicious
-    failed: list[bool] = []
+    suspicious, overdue = boot.suspicious, boot.overdue
+    failed: list[Callable[[], list[str]]] = []
 
-    def away() -> list[str]:
-        if not failed:
-            failed.append(True)
+    def away(once: Callable[[], list[str]]) -> list[str]:
+        if once not in failed:
+            failed.append(once)
             raise OperationalError("server closed the connection unexpectedly")
-        return suspicious()
+        return once()
 
-    monkeypatch.setattr(boot, "suspicious", away)
+    monkeypatch.setattr(boot, "suspicious", partial(away, suspicious))
+    monkeypatch.setattr(boot, "overdue", partial(away, overdue))
     monkeypatch.setattr(loop, "RESYNC_SECONDS", 0.05)
+    monkeypatch.setattr(loop, "OVERDUE_SECONDS", 0.05)
     monkeypatch.setattr(loop.Monitor, "_read_notices", lambda monitor: monitor._notices.recv(loop.MAX_NOTICE))
     with watching():
         container = make(["true"])
-        start.start(id=container.id)
+        start.start(container.id)
         until(lambda: fresh(container).status == Status.EXITED)
-    assert failed
+    assert len(failed) == 2
 
 
 def test_a_shim_that_listens_no_more_has_yet_to_record(engine: Layout, reconciler: Reconciler, make: Make) -> None:
     """The monitor may look at any time, for instance between these two."""
     container = make(["sh", "-c", "exit 3"])
-    start.start(id=container.id)
+    start.start(container.id)
     until(lambda: runtime.exit_of(engine, container.id))
     record = engine.container(container.id) / "exit.json"
     text = record.read_text()
@@ -123,25 +148,25 @@ def test_a_shim_that_listens_no_more_has_yet_to_record(engine: Layout, reconcile
 
 def test_restart_policies(monitor: Monitor, make: Make) -> None:
     failing = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "on-failure", "MaximumRetryCount": 2})
-    start.start(id=failing.id)
+    start.start(failing.id)
     until(lambda: (row := fresh(failing)).status == Status.EXITED and row.restart_count == 2)
     lasting = make(["sleep", "100"], RestartPolicy={"Name": "unless-stopped"})
-    start.start(id=lasting.id)
+    start.start(lasting.id)
     first = fresh(lasting).pid
     os.kill(first, signal.SIGKILL)
     until(lambda: (row := fresh(lasting)).status == Status.RUNNING and row.pid != first)
-    stop.stop(id=lasting.id, timeout=0)
+    stop.stop(lasting.id, timeout=0)
     until(lambda: fresh(lasting).status == Status.EXITED)
 
 
 def test_a_container_between_two_runs_can_be_stopped(reconciler: Reconciler, engine: Layout, make: Make) -> None:
     container = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "always"})
-    start.start(id=container.id)
+    start.start(container.id)
     until(lambda: runtime.exit_of(engine, container.id))
     reconciler.look(container.id)
     assert fresh(container).status == Status.RESTARTING
-    assert start.start(id=container.id) == {"changed": False}
-    assert stop.stop(id=container.id) == {"changed": True}
+    assert start.start(container.id) == {"changed": False}
+    assert stop.stop(container.id) == {"changed": True}
     reconciler.restart(container.id)
     assert fresh(container).status == Status.EXITED
 
@@ -152,7 +177,7 @@ def test_what_ended_while_nobody_watched_is_found(engine: Layout, make: Make, se
     gone = make(["true"], AutoRemove=True)
     again = make(["sh", "-c", "exit 1"], RestartPolicy={"Name": "always"})
     for each in (container, gone, again):
-        start.start(id=each.id)
+        start.start(each.id)
         until(lambda each=each: runtime.exit_of(engine, each.id))  # type: ignore[misc]
     monitor = Reconciler(lambda _seconds, _work: None)
     for container_id in boot.unsettled():
@@ -174,12 +199,45 @@ def test_a_start_whose_worker_died_before_it_ran(reconciler: Reconciler, make: M
 
 def test_a_start_whose_worker_died_after_it_ran(reconciler: Reconciler, make: Make, dead_mover: str) -> None:
     container = make(["sleep", "100"])
-    start.start(id=container.id)
+    start.start(container.id)
     Container.objects.filter(pk=container.pk).update(status=Status.STARTING, claim=dead_mover, pid=0)
     reconciler.look(container.id)
     row = fresh(container)
     assert row.status == Status.RUNNING
     assert row.pid > 0
+
+
+def test_what_a_dead_worker_published_is_found_or_taken_back(
+    engine: Layout, reconciler: Reconciler, make: Make, dead_mover: str
+) -> None:
+    """It may have died before it wrote down which port was chosen."""
+    wish = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+    ran = make(["sleep", "100"], PortBindings=wish)
+    start.start(ran.id)
+    (chosen,) = ran.endpoints.get().ports
+    ran.endpoints.update(ports=[])
+    Container.objects.filter(pk=ran.pk).update(status=Status.STARTING, claim=dead_mover, pid=0)
+    reconciler.look(ran.id)
+    assert ran.endpoints.get().ports == [chosen]
+
+    never_ran = make(["sleep", "100"], PortBindings=wish)
+    never_ran.move((Status.CREATED,), Status.STARTING, claim=dead_mover)
+    (row,) = networks.reserve(never_ran)
+    (plan,) = networks.plans_of(never_ran, [row])
+    assert ports.publish(engine, plan.ip, plan.ports)
+    reconciler.look(never_ran.id)
+    assert ports.published(engine, plan.ip) == []
+    assert not never_ran.endpoints.exists()
+
+
+def test_ports_come_back_after_the_firewall_was_lost(engine: Layout, make: Make) -> None:
+    first, second = (make(["sleep", "100"], PortBindings={"80/tcp": [{"HostPort": ""}]}) for _ in range(2))
+    start.start(first.id)
+    before = ports.published(engine, first.endpoints.get().ip)
+    subprocess.run(["nft", "delete", "table", "ip", engine.firewall_table], check=True)
+    start.start(second.id)
+    assert ports.published(engine, first.endpoints.get().ip) == before
+    assert len(ports.published(engine, second.endpoints.get().ip)) == 1
 
 
 class Outage:
@@ -213,7 +271,7 @@ def test_a_start_that_the_database_left_is_undone(
     container = make(["sleep", "100"])
     monkeypatch.setattr(start, "_record", outage.begin)
     with pytest.raises(OperationalError):
-        start.start(id=container.id)
+        start.start(container.id)
     outage.end()
     until(lambda: container.id in boot.suspicious())
     reconciler.look(container.id)
@@ -226,7 +284,7 @@ def test_a_removal_that_the_database_left_is_finished(
     container = make(["true"])
     monkeypatch.setattr(runtime, "release", outage.begin)
     with pytest.raises(OperationalError):
-        remove.remove(id=container.id)
+        remove.remove(container.id)
     outage.end()
     monkeypatch.undo()
     until(lambda: container.id in boot.suspicious())
@@ -252,41 +310,35 @@ def test_a_removal_whose_worker_died_is_finished(
     assert not engine.container(container.id).exists()
 
 
-def test_a_reboot_ends_what_ran(engine: Layout, reconciler: Reconciler, make: Make) -> None:
-    """After a boot the recorded process is another one or none, and no shim answers."""
-    container = make(["sleep", "100"])
-    start.start(id=container.id)
-    state = runtime.state(engine, container.id)
-    assert state is not None
-    os.kill(state.shim_pid, signal.SIGKILL)
-    until(lambda: start_time(state.pid) is None)
-    engine.shim_socket(container.id).unlink(missing_ok=True)
-    (engine.container(container.id) / "state.json").unlink()
+@pytest.mark.parametrize("volumes", [True, False])
+def test_a_removal_left_half_done_ends_as_it_was_asked_for(
+    engine: Layout,
+    reconciler: Reconciler,
+    make: Make,
+    outage: Outage,
+    volumes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever finishes it reads in the row whether the anonymous volumes go along."""
+    container = make(["true"], config={"Volumes": {"/data": {}}})
+    directory = engine.volume(Volume.objects.get(anonymous=True).name)
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime, "release", outage.begin)
+        with pytest.raises(OperationalError):
+            remove.remove(container.id, volumes=volumes)
+    outage.end()
+    until(lambda: not claims.is_alive(fresh(container).claim))
+    assert (fresh(container).status, fresh(container).removes_volumes) == (Status.REMOVING, volumes)
+    assert container.id in boot.suspicious()
     reconciler.look(container.id)
-    assert (fresh(container).status, fresh(container).exit_code) == (Status.EXITED, ends.KILLED)
-
-
-def test_what_policies_bring_back_after_a_reboot(engine: Layout, reconciler: Reconciler, make: Make) -> None:
-    policies = {"always": True, "unless-stopped": False, "no": False}
-    containers = {name: make(["sleep", "100"], RestartPolicy={"Name": name}) for name in policies}
-    never = make(["true"], RestartPolicy={"Name": "always"})
-    for container in containers.values():
-        start.start(id=container.id)
-        stop.stop(id=container.id, timeout=0)
-        until(lambda each=container: runtime.exit_of(engine, each.id))  # type: ignore[misc]
-        reconciler.look(container.id)
-    due = {row.id for row in boot.due_after_reboot()}
-    assert {name: container.id in due for name, container in containers.items()} == policies
-    assert never.id not in due
-    engine.boot_marker.unlink(missing_ok=True)
-    assert boot.first_since_reboot()
-    assert not boot.first_since_reboot()
-    engine.boot_marker.unlink()
+    assert not exists(container.id)
+    assert Volume.objects.exists() is not volumes
+    assert directory.parent.exists() is not volumes
 
 
 def test_a_wish_that_found_no_shim_reaches_the_next_run(engine: Layout, reconciler: Reconciler, make: Make) -> None:
     container = make(["sleep", "100"])
-    start.start(id=container.id)
+    start.start(container.id)
     Waiter.objects.create(
         container=container, purpose="stop", arguments={"signal": 9, "timeout": 1, "undelivered": True}
     )
@@ -296,22 +348,9 @@ def test_a_wish_that_found_no_shim_reaches_the_next_run(engine: Layout, reconcil
     assert not Waiter.objects.exists()
 
 
-def test_forgotten_directories_go(engine: Layout, make: Make) -> None:
-    kept = make(["true"])
-    home = engine.container("x").parent
-    fresh_one, old, debris = home / ("a" * 64), home / ("b" * 64), home / f"{remove.DEBRIS}{'c' * 64}"
-    for directory in (fresh_one, old, debris):
-        directory.mkdir()
-    long_ago = time.time() - 2 * boot.ORPHAN_SECONDS
-    os.utime(old, (long_ago, long_ago))
-    boot.remove_orphans()
-    assert sorted(path.name for path in home.iterdir()) == sorted([kept.id, fresh_one.name])
-    fresh_one.rmdir()
-
-
 def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make) -> None:
     container = make(["sh", "-c", "sleep 100"], RestartPolicy={"Name": "always"})
-    start.start(id=container.id)
+    start.start(container.id)
     os.kill(fresh(container).pid, signal.SIGKILL)
     until(lambda: runtime.exit_of(engine, container.id))
     asked: list[Callable[[], None]] = []
@@ -325,19 +364,3 @@ def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make) -> Non
     aside.rename(engine.launcher_socket)
     asked[-1]()
     assert fresh(container).status == Status.RUNNING
-
-
-def test_sessions_that_ended_long_ago_are_forgotten(make: Make) -> None:
-    container = make(["sleep", "100"])
-    for number, (ended, created) in enumerate([(True, 1), (False, 1), (True, time.time_ns())]):
-        Exec.objects.create(id=f"{number:064x}", container=container, config={}, running=not ended, created=created)
-    boot.forget_execs()
-    assert {row.id[-1] for row in Exec.objects.all()} == {"1", "2"}
-
-
-def test_a_new_worker_leaves_the_monitors_calls_alone(make: Make) -> None:
-    """A stop with a long patience has left its worker; that one's death is none of its caller's business."""
-    stopping, starting = make(["sleep", "100"]), make(["sleep", "100"])
-    Waiter.objects.create(container=stopping, purpose=Waiter.Purpose.STOP, call_id="waits")
-    starting.move((Status.CREATED,), Status.STARTING, claim="1:2:left")
-    assert orphans._the_monitors() == frozenset({"waits", "left"})

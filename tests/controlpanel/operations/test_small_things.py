@@ -6,16 +6,22 @@ import os
 import re
 import subprocess
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from controlpanel.objects.claims import call_of
-from controlpanel.objects.times import NANO
-from controlpanel.operations import claims, filters
+from controlpanel.operations import claims
 from controlpanel.operations.containers import names, top
-from controlpanel.rpc import outcomes
+from controlpanel.rest.filters import Filters
+from controlpanel.rpc import envelope, outcomes, worker
+from controlpanel.rpc.envelope import Envelope
 from engine.errors import Conflict, InvalidArgument, MuelleError, SystemFailure, Unavailable
 from engine.kernel.processes import start_time
+from engine.rfc3339 import NANO
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 
 @pytest.mark.parametrize(
@@ -32,14 +38,14 @@ from engine.kernel.processes import start_time
     ],
 )
 def test_labels(wanted: dict[str, list[str]], fits: bool) -> None:
-    assert filters.matches_labels({"a": "1", "b": ""}, wanted) is fits
+    assert Filters(wanted).labels_match({"a": "1", "b": ""}) is fits
 
 
 def test_until() -> None:
-    assert filters.until({}) is None
-    assert filters.until({"until": ["1700000000"]}) == 1_700_000_000 * NANO
-    assert filters.until({"until": ["2023-11-14T22:13:20Z"]}) == 1_700_000_000 * NANO
-    hour_ago = filters.until({"until": ["1h0m"]})
+    assert Filters({}).until() is None
+    assert Filters({"until": ["1700000000"]}).until() == 1_700_000_000 * NANO
+    assert Filters({"until": ["2023-11-14T22:13:20Z"]}).until() == 1_700_000_000 * NANO
+    hour_ago = Filters({"until": ["1h0m"]}).until()
     assert hour_ago is not None
     assert hour_ago < time.time_ns() - 3599 * NANO
 
@@ -47,7 +53,7 @@ def test_until() -> None:
 @pytest.mark.parametrize("texts", [["soon"], ["1x"], ["1h", "2h"], ["nan"], ["inf"]])
 def test_bad_until(texts: list[str]) -> None:
     with pytest.raises(InvalidArgument):
-        filters.until({"until": texts})
+        Filters({"until": texts}).until()
 
 
 def test_invented_names_are_valid_names() -> None:
@@ -95,3 +101,20 @@ def test_a_lost_answer_is_unavailable(lost: object) -> None:
     with pytest.raises(MuelleError) as caught:
         outcomes.unwrap(lost)
     assert isinstance(caught.value, Unavailable)
+
+
+def test_an_operation_for_another_node_is_refused(db: None, settings: Settings) -> None:
+    done: list[tuple[str, str]] = []
+
+    def operation(container_id: str) -> bool:
+        done.append((container_id, envelope.actor()))
+        return True
+
+    ours = Envelope("root", None, "socket", settings.MUELLE_NODE)
+    astray = ours._replace(node="elsewhere")
+    answer = worker.perform("test.operation", operation, astray, {"container_id": "web"})
+    assert answer == {"error": {"kind": "Conflict", "message": "this is node local, not elsewhere"}}
+    assert done == []
+    assert worker.perform("test.operation", operation, ours, {"container_id": "web"}) == {"value": True}
+    assert done == [("web", "root")]
+    assert envelope.actor() == ""

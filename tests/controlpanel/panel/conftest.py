@@ -48,9 +48,15 @@ def node(db: None) -> Node:
 @pytest.fixture
 def image(node: Node) -> Image:
     made = Image.objects.create(
-        node=node, image_id=IMAGE_ID, config={}, layers=["a", "b"], size=2048, created="2026-01-01T00:00:00Z"
+        node=node,
+        project_id="default",
+        image_id=IMAGE_ID,
+        config={},
+        layers=["a", "b"],
+        size=2048,
+        created="2026-01-01T00:00:00Z",
     )
-    ImageReference.objects.create(node=node, image=made, name="docker.io/library/busybox:latest")
+    ImageReference.objects.create(node=node, project_id="default", image=made, name="docker.io/library/busybox:latest")
     return made
 
 
@@ -65,7 +71,9 @@ def make_container(node: Node) -> MakeContainer:
             "created_at": "2026-01-01T00:00:00Z",
         }
         number = Container.objects.count()
-        return Container.objects.create(id=f"{number:064x}", node=node, name=name, **(values | fields))
+        return Container.objects.create(
+            id=f"{number:064x}", node=node, project_id="default", name=name, **(values | fields)
+        )
 
     return make
 
@@ -83,7 +91,7 @@ def http() -> Client:
 
 def publish_port(container: Container, ip: str = "172.17.0.2") -> None:
     network, _ = Network.objects.get_or_create(
-        node_id=container.node_id, name="bridge", defaults={"id": "f" * 64, "created_at": ""}
+        node_id=container.node_id, project_id="default", name="bridge", defaults={"id": "f" * 64, "created_at": ""}
     )
     port = {"protocol": "tcp", "host_ip": "0.0.0.0", "host_port": 8080, "container_port": 80}
     Endpoint.objects.create(
@@ -98,7 +106,7 @@ class Events:
         self.queues: list[hub.Queue] = []
 
     @asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[hub.Queue]:
+    async def subscribe(self, _viewer: hub.Viewer) -> AsyncIterator[hub.Queue]:
         queue: hub.Queue = asyncio.Queue()
         self.queues.append(queue)
         try:

@@ -32,10 +32,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def quiet_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nothing() -> dict[str, Any]:
+    async def nothing(_reader: sampling.Reader) -> dict[str, Any]:
         return {}
 
-    monkeypatch.setattr(sampling, "read_all", nothing)
+    monkeypatch.setattr(sampling.Reader, "read_all", nothing)
 
 
 @pytest.fixture

@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from controlpanel.panel import sampling
 from controlpanel.panel.sampler import HISTORY_POINTS, Sampler
-from controlpanel.panel.usage import Reading, point, reading
+from controlpanel.panel.usage import Reading, point
 from controlpanel.panel.window import Window
+from engine.errors import SystemFailure
+from engine.kernel.cgroups import Cgroup
+from engine.layout import Layout
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 SECOND = 1_000_000_000
-
-
-def sample(cpu: int = 0, **more: Any) -> dict[str, Any]:
-    return {"cpu_stats": {"cpu_usage": {"total_usage": cpu}}, **more}
-
-
-def test_a_sample_of_cgroup_v1() -> None:
-    found = reading(
-        sample(
-            7,
-            memory_stats={"usage": 100, "limit": 500, "stats": {"total_inactive_file": 30}},
-            networks={"eth0": {"rx_bytes": 1, "tx_bytes": 2}, "eth1": {"rx_bytes": 3, "tx_bytes": 4}},
-            blkio_stats={
-                "io_service_bytes_recursive": [
-                    {"op": "Read", "value": 5},
-                    {"op": "Write", "value": 6},
-                    {"op": "read", "value": 7},
-                    {"op": "Total", "value": 99},
-                ]
-            },
-            pids_stats={"current": 8},
-        ),
-        at=SECOND,
-    )
-    assert found == Reading(at=SECOND, cpu=7, memory=70, limit=500, received=4, sent=6, read=12, written=6, processes=8)
-
-
-def test_a_sample_of_cgroup_v2_without_network_and_disk() -> None:
-    found = reading(sample(memory_stats={"usage": 10, "stats": {"inactive_file": 20}}, blkio_stats={}), at=0)
-    assert (found.memory, found.received, found.read) == (10, 0, 0)
 
 
 def test_rates_between_two_readings() -> None:
@@ -60,12 +41,16 @@ class Machine:
         self.running = set(ids)
         self.passes = 0
         self.fails = False
+        self.rests = 0
 
-    async def read_all(self) -> dict[str, dict[str, Any]]:
+    def rest(self) -> None:
+        self.rests += 1
+
+    async def read_all(self) -> dict[str, Reading]:
         self.passes += 1
         if self.fails:
             raise OSError("no cgroups")
-        return {each: sample(self.passes * 1000) for each in self.running}
+        return {each: Reading(self.passes, self.passes * 1000, 0, 0, 0, 0, 0, 0, 1) for each in self.running}
 
 
 async def after(sampler: Sampler, passes: int) -> None:
@@ -77,7 +62,7 @@ async def after(sampler: Sampler, passes: int) -> None:
 
 async def test_one_pass_serves_all_listeners() -> None:
     machine = Machine("a", "b")
-    sampler = Sampler(machine.read_all, interval=0.01)
+    sampler = Sampler(machine.read_all, machine.rest, interval=0.01)
     await asyncio.gather(after(sampler, 3), after(sampler, 3))
     assert set(sampler.usage) == {"a", "b"}
     assert machine.passes <= 4
@@ -85,7 +70,7 @@ async def test_one_pass_serves_all_listeners() -> None:
 
 async def test_history_is_bounded_and_ends_with_the_container() -> None:
     machine = Machine("a")
-    sampler = Sampler(machine.read_all, interval=0)
+    sampler = Sampler(machine.read_all, machine.rest, interval=0)
     await after(sampler, HISTORY_POINTS + 20)
     assert len(sampler.history("a")) == HISTORY_POINTS
     machine.running.clear()
@@ -96,13 +81,56 @@ async def test_history_is_bounded_and_ends_with_the_container() -> None:
 
 async def test_a_failure_is_logged_and_passes_go_on(caplog: Any) -> None:
     machine = Machine("a")
-    sampler = Sampler(machine.read_all, interval=0)
+    sampler = Sampler(machine.read_all, machine.rest, interval=0)
     machine.fails = True
     await after(sampler, 2)
     machine.fails = False
     await after(sampler, 3)
     assert "usage could not be read" in caplog.text
     assert sampler.usage["a"]
+
+
+async def test_the_reader_rests_when_nobody_has_watched_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controlpanel.panel.sampler.LINGER", 0.0)
+    machine = Machine("a")
+    sampler = Sampler(machine.read_all, machine.rest, interval=0)
+    await after(sampler, 2)
+    assert sampler._task is not None
+    await sampler._task
+    assert machine.rests == 1
+    await after(sampler, 2)
+    assert sampler.usage["a"]
+
+
+@pytest.mark.kernel
+async def test_a_process_of_its_own_reads_what_a_cgroup_has_used(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path
+) -> None:
+    """The process is started anew after it was killed, and ends with its reader."""
+    name = f"muelle-test-{os.getpid()}"
+    settings.MUELLE_LAYOUT = Layout(tmp_path, tmp_path)
+    monkeypatch.setattr(Layout, "cgroup_parent", f"/{name}")
+    monkeypatch.setattr(sampling, "_running", lambda: {"a" * 64: {}, "b" * 64: {}})
+    cgroup, reader = Cgroup(f"/{name}/{'a' * 64}"), sampling.Reader()
+    cgroup.create()
+    try:
+        first = await reader.read_all()
+        assert list(first) == ["a" * 64], "what has no cgroup has ended"
+        process = reader._process
+        assert process is not None
+        process.kill()
+        await process.wait()
+        with pytest.raises((SystemFailure, ConnectionError)):
+            await reader.read_all()
+        second = await reader.read_all()
+        assert second["a" * 64].at > first["a" * 64].at
+    finally:
+        process = reader._process
+        reader.close()
+        cgroup.delete()
+        Cgroup(f"/{name}").delete()
+    assert process is not None
+    assert await process.wait() != 0
 
 
 async def test_a_window_waits_for_confirmation() -> None:

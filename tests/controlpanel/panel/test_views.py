@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.test import Client
 
+from controlpanel.access.scope import Scope
 from controlpanel.objects.states import Status
 from controlpanel.panel import listing
 from tests.controlpanel.panel.conftest import IMAGE_ID, MakeContainer, publish_port
@@ -88,8 +89,8 @@ def test_a_running_container_as_a_row(viewer: User, running: Container, http: Cl
 
 
 def test_a_stopped_container_shows_what_it_exposes(make_container: MakeContainer) -> None:
-    made = make_container("web", config={"ExposedPorts": {"53/udp": {}, "80/tcp": {}, "odd": {}}})
-    (row,) = listing.containers(made.node_id)
+    make_container("web", config={"ExposedPorts": {"53/udp": {}, "80/tcp": {}, "odd": {}}})
+    (row,) = listing.containers(Scope.of_engine())
     assert [(port["container_port"], port["protocol"], port["host_port"]) for port in row["ports"]] == [
         (53, "udp", 0),
         (80, "tcp", 0),
@@ -99,7 +100,7 @@ def test_a_stopped_container_shows_what_it_exposes(make_container: MakeContainer
 def test_a_container_being_started_shows_the_state_before(make_container: MakeContainer) -> None:
     made = make_container("web", status=Status.EXITED)
     made.move((Status.EXITED,), Status.STARTING)
-    assert listing.containers(made.node_id)[0]["status"] == "exited"
+    assert listing.containers(Scope.of_engine())[0]["status"] == "exited"
 
 
 def test_the_number_of_queries_does_not_grow(
@@ -108,9 +109,9 @@ def test_the_number_of_queries_does_not_grow(
     for number in range(12):
         publish_port(make_container(f"c{number}"), f"172.17.0.{number + 2}")
     with django_assert_num_queries(2):
-        assert len(listing.containers("local")) == 12
+        assert len(listing.containers(Scope.of_engine())) == 12
     with django_assert_num_queries(3):
-        (row,) = listing.images("local")
+        (row,) = listing.images(Scope.of_engine())
     assert len(row["containers"]) == 12
 
 

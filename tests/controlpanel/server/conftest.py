@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +24,26 @@ from tests.support.installation import free_port
 class Server(NamedTuple):
     layout: Layout
     port: int
-    pid: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def get(self, path: str, connect: Connect | None = None) -> socket.socket:
+        """A connection on which ``path`` was asked for."""
+        sock = (connect or self.unix)()
+        sock.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+        return sock
+
+    def objects(self) -> int:
+        with self.get("/objects") as sock:
+            return int(sock.recv(1000).partition(b"\r\n\r\n")[2])
+
+    def counts(self) -> dict[str, int]:
+        with self.get("/counts") as sock:
+            counts: dict[str, int] = json.loads(sock.recv(1000).partition(b"\r\n\r\n")[2])
+            return counts
 
     def unix(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
@@ -40,8 +62,9 @@ class Server(NamedTuple):
         return text
 
 
-@pytest.fixture(scope="package")
-def server(nothing_left_behind: None) -> Iterator[Server]:
+@contextmanager
+def started(**limits: float) -> Iterator[Server]:
+    """A server with other limits than ``Limits`` has by itself."""
     root = Path(tempfile.mkdtemp(prefix="muelle-d-"))
     layout, port = Layout(root / "home", root / "run"), free_port()
     environment = {
@@ -49,14 +72,21 @@ def server(nothing_left_behind: None) -> Iterator[Server]:
         "MUELLE_HOME": str(layout.home),
         "MUELLE_RUN": str(layout.run),
         "MUELLE_BIND": f"127.0.0.1:{port}",
+        "ECHO_LIMITS": json.dumps(limits),
     }
     try:
         with spawned([sys.executable, "-m", "tests.controlpanel.server.echo"], environment) as process:
-            started = Server(layout, port, process.pid)
-            eventually(lambda: _listens(started), "the start of the server")
-            yield started
+            server = Server(layout, port, process)
+            eventually(lambda: _listens(server), "the start of the server")
+            yield server
     finally:
         shutil.rmtree(root)
+
+
+@pytest.fixture(scope="package")
+def server(nothing_left_behind: None) -> Iterator[Server]:
+    with started() as server:
+        yield server
 
 
 Connect = Callable[[], socket.socket]
@@ -70,8 +100,9 @@ def connect(server: Server, request: pytest.FixtureRequest) -> Connect:
 
 
 def _listens(server: Server) -> bool:
-    with socket.socket(socket.AF_UNIX) as sock:
-        return sock.connect_ex(str(server.layout.docker_socket)) == 0
+    with socket.socket(socket.AF_UNIX) as unix, socket.socket() as tcp:
+        path, address = str(server.layout.docker_socket), ("127.0.0.1", server.port)
+        return unix.connect_ex(path) == tcp.connect_ex(address) == 0
 
 
 def read_all(sock: socket.socket) -> bytes:

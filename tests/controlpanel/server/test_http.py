@@ -53,8 +53,7 @@ def test_the_peer_is_known_on_the_unix_socket_only(server: Server) -> None:
 
 
 def test_the_socket_is_closed_to_others(server: Server) -> None:
-    for path in (server.layout.docker_socket, server.layout.stream_socket):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert stat.S_IMODE(server.layout.docker_socket.stat().st_mode) == 0o660
 
 
 def test_a_stream_that_fails_is_cut_and_not_ended(connect: Connect) -> None:
@@ -141,3 +140,41 @@ def _switches(server: Server) -> int:
     """How often the process has gone to sleep, and so how often it was woken."""
     text = Path(f"/proc/{server.pid}/status").read_text()
     return int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+
+
+def test_a_half_sent_request_ends_with_its_half_closed_connection(server: Server) -> None:
+    with server.unix() as sock:
+        sock.sendall(GET + b"GET / HT")
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock).count(b"HTTP/1.1 200 OK\r\n") == 1
+
+
+@pytest.mark.parametrize("request_", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"hello\r\n"])
+def test_what_is_no_http_is_refused_before_it_ends(connect: Connect, request_: bytes) -> None:
+    """A client that speaks TLS to a plain port would wait for the server, and the server for an empty line."""
+    with connect() as sock:
+        sock.sendall(request_)
+        assert read_all(sock).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_that_makes_no_sense_is_refused(connect: Connect) -> None:
+    with connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+        assert read_all(sock).startswith(b"HTTP/1.1 400 ")
+
+
+def test_head_and_http_1_0(connect: Connect) -> None:
+    with connect() as sock:
+        sock.sendall(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET /stream HTTP/1.0\r\n\r\n")
+        first, second, stream = read_all(sock).split(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert b"\r\nConnection: close" in second
+    assert stream == b"piece" * 5
+
+
+def test_an_upgrade_that_nobody_takes_up_is_a_request(connect: Connect) -> None:
+    """curl --http2 asks for h2c on every connection."""
+    with connect() as sock:
+        sock.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n") + GET)
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock).count(b"HTTP/1.1 200 OK\r\n") == 2

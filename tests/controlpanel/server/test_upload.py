@@ -36,9 +36,11 @@ def test_an_empty_body(connect: Connect) -> None:
 
 
 def test_the_reader_is_told_of_a_client_that_breaks_off(server: Server, connect: Connect) -> None:
-    server.layout.run.joinpath("upload").unlink(missing_ok=True)
+    for name in ("opened", "upload"):
+        server.layout.run.joinpath(name).unlink(missing_ok=True)
     with connect() as sock:
         sock.sendall(HEAD.format("images/load", "Content-Length: 1000\r\n").encode() + b"half")
+        assert server.noted("opened")
     assert server.noted("upload") == "ConnectionResetError"
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import docker
 import pytest
+from redis import Redis
 
-from tests.controlpanel.streams.service import Service, running, spawned
+from tests.controlpanel.streams.service import Service, eventually, running, spawned
 from tests.support.docker import Docker
 
 Make = Callable[..., str]
@@ -34,10 +35,21 @@ def service(nothing_left_behind: None) -> Iterator[Service]:
 @pytest.fixture(scope="package")
 def worker(service: Service) -> Iterator[None]:
     command = [sys.executable, "-m", "celery", "-A", "tests.controlpanel.streams.worker", "worker"]
-    options = ["--pool=threads", "--concurrency=4", "--queues=local.transfer,local.lifecycle", "--loglevel=warning"]
+    options = [
+        "--pool=threads",
+        "--concurrency=4",
+        "--queues=local.transfer,local.disk,local.lifecycle",
+        "--loglevel=warning",
+    ]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     with spawned([*command, *options, *quiet], service.environment):
+        eventually(lambda: _consumes(service), "a worker at its queues")
         yield
+
+
+def _consumes(service: Service) -> bool:
+    with Redis(unix_socket_path=str(service.layout.broker_socket)) as client:
+        return any(each["cmd"] == "brpop" for each in client.client_list())
 
 
 @pytest.fixture

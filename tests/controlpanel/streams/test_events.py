@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from controlpanel.rest.filters import Filters
 from controlpanel.streams.event_filter import EventFilter
 from tests.controlpanel.streams.conftest import read_all
 from tests.controlpanel.streams.service import Service
@@ -49,12 +50,12 @@ EVENT = {
     ],
 )
 def test_filters(wanted: dict[str, list[str]], admitted: bool) -> None:
-    assert EventFilter(wanted).admits(EVENT) is admitted
+    assert EventFilter(Filters(wanted)).admits(EVENT) is admitted
 
 
 @pytest.mark.parametrize(("since", "until", "admitted"), [(1000, 1000, True), (1001, None, False), (None, 999, False)])
 def test_limits_in_time(since: int | None, until: int | None, admitted: bool) -> None:
-    assert EventFilter({}, since, until).admits(EVENT) is admitted
+    assert EventFilter(Filters(), since, until).admits(EVENT) is admitted
 
 
 def test_live_events_arrive_once_and_in_order(service: Service, client: docker.APIClient) -> None:

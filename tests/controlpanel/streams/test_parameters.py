@@ -6,19 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from controlpanel.streams import changes, detach, parameters
+from controlpanel.rest import filters, query
+from controlpanel.streams import changes, detach
 from controlpanel.streams.uploads import is_upload
 from engine.errors import InvalidArgument
 
 
 @pytest.mark.parametrize("text", ["", "0", "no", "False", " none "])
 def test_false(text: str) -> None:
-    assert parameters.boolean(text) is False
+    assert query.flag({"follow": text}, "follow") is False
 
 
 @pytest.mark.parametrize("text", ["1", "true", "True", "yes", "anything"])
 def test_true(text: str) -> None:
-    assert parameters.boolean(text) is True
+    assert query.flag({"follow": text}, "follow") is True
 
 
 @pytest.mark.parametrize(
@@ -26,13 +27,13 @@ def test_true(text: str) -> None:
     [("", None), ("0", None), ("12", 12 * 10**9), ("1.5", 1_500_000_000), ("1.0000000019", 1_000_000_001)],
 )
 def test_timestamps(text: str, nanoseconds: int | None) -> None:
-    assert parameters.timestamp("since", text) == nanoseconds
+    assert query.timestamp({"since": text}, "since") == nanoseconds
 
 
 @given(some.text())
 def test_any_timestamp_is_a_number_or_refused(text: str) -> None:
     try:
-        assert isinstance(parameters.timestamp("since", text), int | None)
+        assert isinstance(query.timestamp({"since": text}, "since"), int | None)
     except InvalidArgument:
         return
 
@@ -40,7 +41,7 @@ def test_any_timestamp_is_a_number_or_refused(text: str) -> None:
 @given(some.text())
 def test_any_filter_is_lists_of_texts_or_refused(text: str) -> None:
     try:
-        found = parameters.filters(text, ["label"])
+        found = filters.parse({"filters": text}, ["label"])
     except InvalidArgument:
         return
     assert all(isinstance(value, str) for values in found.values() for value in values)

@@ -9,7 +9,7 @@ import docker.errors
 import pytest
 
 from controlpanel.streams import stats
-from controlpanel.streams.stats import Sampler, Seat
+from controlpanel.streams.stats import Identity, Sampler
 from engine.containers import stats as files
 from engine.containers.stats import Sample
 from tests.controlpanel.streams.conftest import Make
@@ -44,8 +44,8 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         taken.append(len(taken))
         return {"read": str(len(taken)), "cpu_stats": {"cpu_usage": len(taken), "system_cpu_usage": 1}}
 
-    async def look_up(container_id: str) -> Seat:
-        return Seat("name", {})
+    async def look_up(container_id: str) -> Identity:
+        return Identity("name", {})
 
     monkeypatch.setattr(files, "read", read)
     monkeypatch.setattr(stats, "_look_up", look_up)

@@ -21,9 +21,19 @@ from tests.controlpanel.streams.conftest import Make
 from tests.controlpanel.streams.service import Service
 from tests.support.docker import Docker
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = pytest.mark.usefixtures("worker", "stored")
 
 MEGABYTE = 1024 * 1024
+# Images that the database has; what the worker makes of each, its double says.
+STORED = ("busybox", "broken", "big", "gone")
+
+
+@pytest.fixture(scope="module")
+def stored(service: Service) -> None:
+    for number, name in enumerate(STORED, 1):
+        service.seed({"model": "Image", "id": number, "image_id": f"sha256:{number:064x}"})
+        reference = {"model": "ImageReference", "image_id": number, "name": f"docker.io/library/{name}:latest"}
+        service.seed(reference)
 
 
 def test_load_streams_the_body_and_the_progress(client: docker.APIClient) -> None:
@@ -56,7 +66,7 @@ def test_a_worker_is_told_when_the_client_breaks_off(service: Service, client: d
 def test_import_applies_changes(cli: Docker, tmp_path: Path) -> None:
     archive = tmp_path / "root.tar"
     archive.write_bytes(b"12345")
-    assert cli("import", "--change", 'CMD ["sh"]', str(archive), "mine:1") == "mine:1 5 ['sh']"
+    assert cli("import", "--change", 'CMD ["sh"]', str(archive), "mine:1") == "docker.io/library/mine:1 5 ['sh']"
 
 
 def test_save_streams(client: docker.APIClient) -> None:
@@ -66,6 +76,11 @@ def test_save_streams(client: docker.APIClient) -> None:
 def test_save_of_a_missing_image_is_a_404(client: docker.APIClient) -> None:
     with pytest.raises(docker.errors.NotFound, match="No such image: nosuch:latest"):
         next(client.get_image("nosuch"))
+
+
+def test_an_image_that_goes_before_its_turn_is_a_404_too(client: docker.APIClient) -> None:
+    with pytest.raises(docker.errors.NotFound, match="No such image"):
+        next(client.get_image("gone"))
 
 
 def test_save_that_fails_in_the_middle_is_cut(client: docker.APIClient) -> None:

@@ -12,6 +12,7 @@ import docker
 import docker.errors
 import pytest
 
+from controlpanel.access.scope import Scope
 from controlpanel.objects.events import Event
 from controlpanel.objects.models import Container
 from controlpanel.streams import hub, wait
@@ -121,13 +122,13 @@ async def test_a_container_that_went_while_nobody_listened(monkeypatch: pytest.M
     earlier = entries("die", code="1")
     told = [[], earlier, [*earlier, *entries("start", "die", "destroy", code="7")]]
 
-    async def history(_start: str) -> list[hub.Entry]:
+    async def history(_viewer: hub.Viewer, _start: str) -> list[hub.Entry]:
         return told.pop(0)
 
     monkeypatch.setattr(hub, "history", history)
     queue: hub.Queue = asyncio.Queue()
     queue.put_nowait(None)
-    assert await wait.exit_code(queue, container, condition) == 7
+    assert await wait.exit_code(Scope.of_engine(), queue, container, condition) == 7
 
 
 def entries(*actions: str, code: str) -> list[hub.Entry]:

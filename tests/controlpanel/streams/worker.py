@@ -9,9 +9,11 @@ from typing import Any
 
 import django
 
+from controlpanel.contracts import containers, images
+from controlpanel.contracts.containers import PathStat
+from controlpanel.contracts.images import SavedImage
 from controlpanel.operations import tickets
 from controlpanel.rpc.app import app
-from controlpanel.rpc.worker import operation
 from engine.errors import InvalidArgument, NotFound
 
 __all__ = ["app"]
@@ -24,11 +26,11 @@ app.finalize()
 for name in [name for name in app.tasks if name.startswith(("images.", "containers."))]:
     del app.tasks[name]
 
-STAT = {"name": "etc", "size": 4096, "mode": 2147484141, "mtime": "2026-01-01T00:00:00Z", "linkTarget": ""}
+STAT = PathStat(name="etc", size=4096, mode=2147484141, mtime="2026-01-01T00:00:00Z", linkTarget="")
 
 
-@operation("images.load")
-def load(ticket: str, quiet: bool) -> None:
+@images.load.implement
+def load(project: str, ticket: str, quiet: bool = False, platform: str | None = None) -> list[str]:
     with tickets.fetch(ticket) as streams:
         digest, size = _digest(streams.body)
         if size == 3:
@@ -36,51 +38,61 @@ def load(ticket: str, quiet: bool) -> None:
         streams.tell({"stream": f"Loaded {size} bytes {digest} quiet={quiet}\n"})
         if size == 4:
             raise InvalidArgument("bad layer")
+    return []
 
 
-@operation("images.import_")
-def import_(ticket: str, reference: str | None, config: dict[str, Any]) -> None:
+@images.import_.implement
+def import_(
+    project: str,
+    ticket: str,
+    config: dict[str, Any],
+    comment: str,
+    name: str | None = None,
+    platform: str | None = None,
+) -> str:
     with tickets.fetch(ticket) as streams:
         _, size = _digest(streams.body)
-        streams.tell({"status": f"{reference} {size} {config['config'].get('Cmd')}"})
+        streams.tell({"status": f"{name} {size} {config.get('Cmd')}"})
+    return ""
 
 
-@operation("images.save")
-def save(names: list[str], ticket: str) -> None:
+@images.save.implement
+def save(images: list[SavedImage], ticket: str) -> None:
+    names = [name for image in images for name in image["names"]]
     with tickets.fetch(ticket) as streams:
         assert streams.reply is not None
-        if names == ["nosuch"]:
-            raise NotFound("No such image: nosuch:latest")
+        if "docker.io/library/gone:latest" in names:
+            raise NotFound("No such image")
         for _ in range(64):
             _write(streams.reply, b"x" * 1024 * 1024)
-        if names == ["broken"]:
+        if "docker.io/library/broken:latest" in names:
             raise InvalidArgument("a layer is missing")
 
 
-@operation("containers.archive_stat")
-def archive_stat(id: str, path: str) -> dict[str, Any]:  # noqa: A002
+@containers.archive_stat.implement
+def archive_stat(container_id: str, path: str) -> PathStat:
     if path == "/nosuch":
-        raise NotFound(f"Could not find the file {path} in container {id}")
+        raise NotFound(f"Could not find the file {path} in container {container_id}")
     return STAT
 
 
-@operation("containers.archive_get")
-def archive_get(id: str, path: str, ticket: str) -> None:  # noqa: A002
+@containers.archive_get.implement
+def archive_get(container_id: str, path: str, ticket: str) -> None:
     with tickets.fetch(ticket) as streams:
         assert streams.reply is not None
         _write(streams.reply, f"archive of {path}".encode())
 
 
-@operation("containers.archive_put")
-def archive_put(id: str, path: str, ticket: str, no_overwrite_dir_non_dir: bool, copy_uid_gid: bool) -> None:  # noqa: A002
+@containers.archive_put.implement
+def archive_put(container_id: str, path: str, ticket: str, no_overwrite_dir_non_dir: bool, copy_uid_gid: bool) -> None:
     with tickets.fetch(ticket) as streams:
         if path == "/ro":
             raise InvalidArgument("container rootfs is marked read-only")
         _digest(streams.body)
 
 
-@operation("containers.export")
-def export(id: str, ticket: str) -> None:  # noqa: A002
+@containers.export.implement
+def export(container_id: str, ticket: str) -> None:
     with tickets.fetch(ticket) as streams:
         assert streams.reply is not None
         _write(streams.reply, b"export")

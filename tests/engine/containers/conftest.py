@@ -11,14 +11,17 @@ import tarfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.containers import runtime, spec, wire
-from engine.containers.mounts import MountPoint
+from engine.containers import config as config_rules
+from engine.containers import resources, runtime, spec, wire
+from engine.containers.config.mounts import Mount
 from engine.containers.runtime import Exit, Started
+from engine.containers.spec import Specification
 from engine.layout import Layout
 from tests.engine.containers.archive_files import Files
 from tests.support.archives import member
@@ -41,11 +44,17 @@ def _make_layer(directory: Path) -> None:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     """An engine's directories with a running launcher."""
-    layout = Layout(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("run"))
+    with launched(Layout(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("run"))) as layout:
+        yield layout
+
+
+@contextmanager
+def launched(layout: Layout, *prefix: str) -> Iterator[Layout]:
+    """The directories of an engine and its launcher, started through ``prefix``, a command such as nsenter(1)."""
     for directory in (layout.home / "containers", layout.cache, layout.run / "shims"):
         directory.mkdir()
     _make_layer(layout.images / "layers" / LAYER)
-    command = [sys.executable, "-S", "-E", "-m", "engine.containers.shim.launcher", str(layout.run), "0"]
+    command = [*prefix, sys.executable, "-S", "-E", "-m", "engine.containers.shim.launcher", str(layout.run), "0"]
     launcher = subprocess.Popen(command)
     while not layout.attach_socket.exists():
         assert launcher.poll() is None
@@ -68,13 +77,20 @@ class Container:
         for name in ("hosts", "hostname", "resolv.conf"):
             (self.directory / name).write_text("127.0.0.1 localhost\n")
 
-    def spec(self, *args: str, mounts: tuple[MountPoint, ...] = (), host: dict[str, Any], **config: Any) -> spec.Spec:
-        return spec.build(self.layout, self.id, {"Cmd": list(args), **config}, host, [LAYER], mounts)
+    def specification(
+        self, *args: str, mounts: tuple[Mount, ...] = (), host: dict[str, Any] | None = None, **config: Any
+    ) -> Specification:
+        complete = config_rules.complete_config({"Cmd": list(args), **config})
+        host_config = config_rules.complete_host_config(host or {})
+        return Specification(self.id, "one", complete, host_config, (LAYER,), mounts)
 
-    def start(
-        self, *args: str, mounts: tuple[MountPoint, ...] = (), host: dict[str, Any] | None = None, **config: Any
-    ) -> Started:
-        return runtime.start(self.layout, self.id, self.spec(*args, mounts=mounts, host=host or {}, **config))
+    def spec(self, *args: str, **options: Any) -> spec.Spec:
+        return spec.build(self.layout, self.specification(*args, **options))
+
+    def start(self, *args: str, **options: Any) -> Started:
+        specification = self.specification(*args, **options)
+        limits = resources.limits(specification.host_config)
+        return runtime.start(self.layout, self.id, spec.build(self.layout, specification), limits)
 
     def attach(self, **fields: Any) -> socket.socket:
         """Attach before or after the start; all streams, unframed, unless ``fields`` say otherwise."""

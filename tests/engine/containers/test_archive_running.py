@@ -11,7 +11,7 @@ import pytest
 
 from engine.containers.archive import child as archive_child
 from engine.containers.archive import view as archive_view
-from engine.containers.mounts import MountPoint
+from engine.containers.config.mounts import Mount
 from engine.errors import Conflict, NotFound, SystemFailure
 from tests.engine.containers.archive_files import SLEEP, Files
 from tests.support.archives import member
@@ -32,7 +32,7 @@ def test_put_before_the_start(container: Container) -> None:
 
 def test_a_running_container(container: Container, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("of the volume")
-    mounts = (MountPoint("volume", str(tmp_path), "/vol"), MountPoint("tmpfs", "", "/memory"))
+    mounts = (Mount("volume", str(tmp_path), "/vol"), Mount("tmpfs", "", "/memory"))
     container.start(*SLEEP, mounts=mounts)
     container.exec("sh", "-c", "echo inside > /tmp/made; echo x > /memory/x; mkdir /tmp/empty")
     running = Files(container, running=True, mounts=list(mounts))

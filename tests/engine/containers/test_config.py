@@ -36,9 +36,9 @@ def test_an_empty_request_gets_every_default() -> None:
     assert host["NetworkMode"] == "bridge"
     assert host["RestartPolicy"] == {"Name": "no", "MaximumRetryCount": 0}
     assert host["LogConfig"] == {"Type": "json-file", "Config": {}}
-    assert (host["IpcMode"], host["CgroupnsMode"], host["Runtime"]) == ("private", "host", "runc")
+    assert (host["IpcMode"], host["CgroupnsMode"], host["Runtime"]) == ("private", "private", "runc")
     assert host["ShmSize"] == 64 * 1024**2
-    assert "/proc/kcore" in host["MaskedPaths"]
+    assert "/proc/kcore" in (host["MaskedPaths"] or ())
 
 
 def test_the_clients_ways_to_say_unset() -> None:
@@ -130,6 +130,12 @@ def test_the_user_wins_over_the_image() -> None:
     assert (merged["User"], merged["WorkingDir"], merged["StopSignal"]) == ("nobody", "/x", "SIGHUP")
     assert merged["Volumes"] == {"/v": {}}
     assert merged["ExposedPorts"] == {"80/tcp": {}}
+
+
+def test_what_an_image_says_and_no_kernel_knows_is_not_inherited() -> None:
+    """A signal without a number would make each stop fail; a variable without a name, each start."""
+    merged = complete({}, {"Cmd": ["c"], "StopSignal": "BOGUS", "Env": ["", "=x", "A=1", "B"]}).config
+    assert (merged["StopSignal"], merged["Env"]) == ("", ["A=1", "B"])
 
 
 def test_an_images_health_check_is_named_and_ignored() -> None:
@@ -261,7 +267,6 @@ def test_refusals_are_dockers(body: dict[str, Any], message: str) -> None:
         {"HostConfig": {"Links": ["a:b"]}},
         {"HostConfig": {"PidMode": "container:x"}},
         {"HostConfig": {"CgroupParent": "/x"}},
-        {"HostConfig": {"IpcMode": "none"}},
         {"MacAddress": "02:42:ac:11:00:02"},
         {"NetworkingConfig": {"EndpointsConfig": {"bridge": {"DriverOpts": {"a": "b"}}}}},
         {"HostConfig": {"StorageOpt": {"size": "1g"}}},

@@ -15,6 +15,7 @@ from engine.containers.config import ports as config_ports
 from engine.containers.config import resources as config_resources
 from engine.containers.config import signals as config_signals
 from engine.containers.config.mounts import MountRequest
+from engine.containers.config.objects import Config, HostConfig
 from engine.containers.config.ports import PortRequest
 from engine.errors import InvalidArgument, MuelleError
 
@@ -61,7 +62,7 @@ def test_any_text_is_a_range_or_refused(text: str) -> None:
         assert 0 <= first <= last <= 65535
 
 
-def host_config(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def host_config(**fields: Any) -> tuple[Config, HostConfig]:
     body = {"Image": "x", "Cmd": ["c"], "ExposedPorts": {"53/udp": {}, "80": {}}, "HostConfig": fields}
     request = config.decode(body)
     config.validate(request, config.Host(2, cgroup_v2=True))
@@ -188,4 +189,4 @@ def test_what_is_no_cpu_set(text: str) -> None:
 
 def test_cpus_that_are_not_there() -> None:
     with pytest.raises(InvalidArgument, match="Requested CPUs are not available - requested 0-3, available: 0,1"):
-        config_resources.check_available({"CpusetCpus": "0-3", "CpusetMems": ""}, {0, 1}, {0})
+        config_resources.check_available(host_config(CpusetCpus="0-3")[1], {0, 1}, {0})

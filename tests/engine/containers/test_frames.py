@@ -5,11 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.containers.frames import DEFAULT_DETACH_KEYS, STDERR, DetachKeys, header
+from engine.containers.frames import DEFAULT_DETACH_KEYS, STDERR, STDIN, STDOUT, DetachKeys, header, multiplex
 
 
 def test_header() -> None:
     assert header(STDERR, 258) == b"\2\0\0\0\0\0\1\2"
+
+
+@given(st.lists(st.tuples(st.sampled_from([STDIN, STDOUT, STDERR]), st.binary(max_size=300))))
+def test_multiplexed_frames_are_those_of_each_payload(items: list[tuple[int, bytes]]) -> None:
+    expected = b"".join(header(stream, len(payload)) + payload for stream, payload in items)
+    assert multiplex([stream for stream, _ in items], [payload for _, payload in items]) == expected
 
 
 @given(st.lists(st.binary(max_size=6)))

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.containers.logs import EVERYTHING, Follower, Record, Selection, decode, read, timestamp
+from engine.containers.logs import EVERYTHING, Follower, Record, Selection, decode, read
+from engine.rfc3339 import render_fixed
 
 SECOND = 10**9
 
 
 def record(number: int, stream: str = "stdout", text: str = "line {}\n") -> Record:
-    return Record(stream, timestamp(number * SECOND), text.format(number).encode())
+    return Record(stream, render_fixed(number * SECOND), text.format(number).encode())
 
 
 def encode(item: Record) -> bytes:
@@ -200,7 +201,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 @given(st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), TEXT, st.integers(0, 2**61)), max_size=8))
 def test_what_was_written_is_read(items: list[tuple[str, str, int]]) -> None:
-    records = [Record(stream, timestamp(moment), text.encode()) for stream, text, moment in items]
+    records = [Record(stream, render_fixed(moment), text.encode()) for stream, text, moment in items]
     assert decode(b"".join(map(encode, records))) == records
 
 
@@ -211,7 +212,7 @@ def test_nothing_in_a_file_makes_decoding_fail(block: bytes) -> None:
 
 @given(st.integers(0, 2**61), st.integers(0, 2**61))
 def test_timestamps_sort_as_text(first: int, second: int) -> None:
-    assert (first < second) == (timestamp(first) < timestamp(second))
+    assert (first < second) == (render_fixed(first) < render_fixed(second))
 
 
 @given(st.lists(st.sampled_from(["write", "rotate", "read"]), max_size=30), st.none() | st.integers(0, 5))

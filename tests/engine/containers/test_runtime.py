@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from engine.containers import runtime, wire
-from engine.containers.mounts import MountPoint
+from engine.containers.config.mounts import Mount
 from engine.errors import InvalidArgument, MuelleError
+from engine.kernel.cgroups import Resources
 from engine.kernel.processes import start_time
 from engine.layout import Layout
 from tests.engine.containers.conftest import Container, drain
@@ -115,7 +116,7 @@ def test_a_worker_that_goes_away_calls_the_start_off(container: Container) -> No
         raise RuntimeError("the worker dies here")
 
     with pytest.raises(RuntimeError, match="dies here"):
-        runtime.start(container.layout, container.id, container.spec("sleep", "60", host={}), fail)
+        runtime.start(container.layout, container.id, container.spec("sleep", "60"), Resources(), fail)
     deadline = time.monotonic() + 10
     while container.socket.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -131,9 +132,8 @@ def test_the_network_namespace_is_handed_out_before_the_command_runs(container: 
             assert sock.family == socket.AF_NETLINK
 
     with container.attach() as connection:
-        runtime.start(
-            container.layout, container.id, container.spec("readlink", "/proc/self/ns/net", host={}), configure
-        )
+        spec = container.spec("readlink", "/proc/self/ns/net")
+        runtime.start(container.layout, container.id, spec, Resources(), configure)
         assert drain(connection).decode().strip() == seen[0]
     assert seen[0] != str(Path("/proc/self/ns/net").readlink())
 
@@ -234,7 +234,7 @@ def test_binds_follow_no_symlink_out_of_the_image(container: Container, tmp_path
     source.mkdir()
     (container.directory / "upper").mkdir()
     (container.directory / "upper/escape").symlink_to(tmp_path)
-    mount = MountPoint("bind", str(source), "/escape/made", read_only=True)
+    mount = Mount("bind", str(source), "/escape/made", read_only=True)
     output = container.output("sh", "-c", f"touch /escape/made/x; ls -d {tmp_path}/made", mounts=(mount,))
     assert "Read-only file system" in output
     assert not (tmp_path / "made").exists()
@@ -244,7 +244,7 @@ def test_binds_follow_no_symlink_out_of_the_image(container: Container, tmp_path
 def test_a_missing_bind_source_is_refused(container: Container, attempt: int) -> None:
     """Many times: the refusal crosses the worker's "go"."""
     with pytest.raises(InvalidArgument, match='error mounting "/no/such"'):
-        container.start("true", mounts=(MountPoint("bind", "/no/such", "/x"),))
+        container.start("true", mounts=(Mount("bind", "/no/such", "/x"),))
     _nothing_left(container)
 
 
@@ -258,7 +258,7 @@ def test_proc_as_a_symlink_is_refused(container: Container) -> None:
 
 
 def test_read_only_root_and_tmpfs(container: Container) -> None:
-    mount = MountPoint("tmpfs", "", "/scratch", options="size=1m")
+    mount = Mount("tmpfs", "", "/scratch", options="size=1m")
     script = "touch /x; touch /scratch/x && echo written; df -k /scratch | tail -1"
     output = container.output("sh", "-c", script, mounts=(mount,), host={"ReadonlyRootfs": True})
     assert "Read-only file system" in output

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.containers.shim import session
+from engine.containers.shim import entry
 from engine.errors import SystemFailure
 
 pytestmark = pytest.mark.kernel
@@ -50,15 +50,15 @@ def busy(joined: list[list[str]], paths: list[str]) -> None:
 
 def test_it_joins_the_first_process(nested: Path, init: int, monkeypatch: pytest.MonkeyPatch) -> None:
     joined: list[list[str]] = []
-    monkeypatch.setattr(session, "join_cgroups", lambda paths: busy(joined, paths))
+    monkeypatch.setattr(entry, "join_cgroups", lambda paths: busy(joined, paths))
     own = [f"{nested.parent}/cgroup.procs"]
-    session._enter_cgroups(own, init)
+    entry._enter_cgroups(own, init)
     assert joined == [own, [f"{nested}/cgroup.procs"]]
 
 
 def test_it_does_not_follow_it_out_of_the_container(nested: Path, init: int, monkeypatch: pytest.MonkeyPatch) -> None:
     joined: list[list[str]] = []
-    monkeypatch.setattr(session, "join_cgroups", lambda paths: busy(joined, paths))
+    monkeypatch.setattr(entry, "join_cgroups", lambda paths: busy(joined, paths))
     with pytest.raises(SystemFailure, match="has left its cgroup"):
-        session._enter_cgroups([f"{nested.parent.parent}/another/cgroup.procs"], init)
+        entry._enter_cgroups([f"{nested.parent.parent}/another/cgroup.procs"], init)
     assert len(joined) == 1

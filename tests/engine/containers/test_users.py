@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -49,6 +50,10 @@ def test_additional_groups(root: str) -> None:
         ("bad", "unable to find user bad: no matching entries in passwd file"),
         ("ann:nogroup", "unable to find group nogroup: no matching entries in group file"),
         ("4294967296", "unable to find user 4294967296: no matching entries in passwd file"),
+        ("9" * 10_000, f"unable to find user {'9' * 64}…: no matching entries in passwd file"),
+        ("e" * 10_000, f"unable to find user {'e' * 64}…: no matching entries in passwd file"),
+        ("0:" + "9" * 10_000, f"unable to find group {'9' * 64}…: no matching entries in group file"),
+        ("\u0661", "unable to find user \u0661: no matching entries in passwd file"),
     ],
 )
 def test_unknown_names(root: str, text: str, message: str) -> None:
@@ -61,6 +66,21 @@ def test_a_fifo_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None
     (tmp_path / "etc").mkdir()
     os.mkfifo(tmp_path / "etc/passwd")
     assert lookup("5", (), str(tmp_path)) == User(5, 0, [0], "/")
+
+
+def test_numbers_longer_than_the_interpreter_reads(root: str) -> None:
+    """int() refuses more than 4,300 digits; a container writes what it likes into these files."""
+    long = "9" * 10_000
+    Path(root, "etc/passwd").write_text(f"a:x:{long}:0::/a:\nb:x:0:{long}::/b:\nann:x:{'0' * 5000}7:8::/home/ann:\n")
+    Path(root, "etc/group").write_text(f"staff:x:{long}:ann\nmore:x:{'0' * 5000}9:ann\n")
+    assert lookup("ann", ["0" * 5000 + "3"], root) == User(7, 8, [3, 8, 9], "/home/ann")
+    assert lookup("1" + "0" * 5, (), root).uid == 100_000
+
+
+@given(st.text())
+def test_any_user_is_found_or_refused(text: str) -> None:
+    with contextlib.suppress(InvalidArgument):
+        lookup(text, (text,), "/nonexistent")
 
 
 @given(st.binary())

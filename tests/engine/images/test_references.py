@@ -57,6 +57,7 @@ def test_complete_and_familiar(text: str, canonical: str, familiar: str) -> None
         ("x" * 256, "repository name must not be more than 255 characters"),
         (f"a@sha256:{HEX[:40]}", "invalid checksum digest length"),
         (f"a@md5:{HEX}", "unsupported digest algorithm"),
+        (f"{'a.' * 200}b/{'p' * 100}:{'t' * 100}", "invalid reference format"),
     ],
 )
 def test_refused(text: str, message: str) -> None:
@@ -79,3 +80,45 @@ def test_any_text_is_a_name_or_refused(text: str) -> None:
 def test_familiar_names_mean_the_same(text: str) -> None:
     parsed = references.parse(text)
     assert references.parse(parsed.familiar) == parsed == references.parse(parsed.canonical)
+
+
+@pytest.mark.parametrize("text", ["sha256:foo", "sha256", "docker.io/library/sha256:1", "library/sha256:x"])
+def test_the_name_of_an_algorithm_is_no_tag(text: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        references.parse_tag(text)
+    assert caught.value.message == "refusing to create an ambiguous tag using digest algorithm as name"
+
+
+def test_a_digest_is_no_tag() -> None:
+    with pytest.raises(InvalidArgument, match="refusing to create a tag with a digest reference"):
+        references.parse_tag(f"app:1@sha256:{HEX}")
+
+
+@pytest.mark.parametrize("text", ["app:1", "me/sha256:1", "localhost/sha256", "sha256-app"])
+def test_tags(text: str) -> None:
+    assert references.parse_tag(text) == references.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "familiar", "fits"),
+    [
+        ("busybox", "busybox:1", True),
+        ("busybox:1", "busybox:1", True),
+        ("busy*", "busybox:1", True),
+        ("*", "busybox:1", True),
+        ("*", "me/app:1", False),
+        ("*/*", "me/app:1", True),
+        ("*/app", "me/app:1", True),
+        ("me*", "me/app:1", False),
+        ("me/*:1", "me/app:1", True),
+        ("*:1", "host:5000/app:1", False),
+        ("*/app", "host:5000/app:1", True),
+        ("host:5000/*", "host:5000/app", True),
+        ("app", f"app:1@sha256:{HEX}", True),
+        ("app@*", f"app@sha256:{HEX}", True),
+        ("", "app:1", False),
+        ("ap", "app:1", False),
+    ],
+)
+def test_fits(pattern: str, familiar: str, fits: bool) -> None:
+    assert references.fits(pattern, familiar) is fits

@@ -1,4 +1,4 @@
-"""Device rules: Docker's fields, and the BPF program against an interpreter of the few instructions it uses."""
+"""Device rules: their text, and the BPF program against an interpreter of the few instructions it uses."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from engine.errors import InvalidArgument
 from engine.kernel.cgroups import bpf, files
-from engine.kernel.cgroups.devices import DEFAULT, Rule, program, rules
+from engine.kernel.cgroups.devices import Rule, program
 
+SOME = (Rule("c", None, None, "m"), Rule("c", 1, 3, "rwm"), Rule("c", 136, None, "rwm"))
 NUMBERS = st.integers(0, 4)
 ACCESS = st.sets(st.sampled_from("rwm"), min_size=1)
 RULES = st.builds(
@@ -78,9 +79,9 @@ def test_the_program_decides_as_the_rules_say(
 
 @pytest.mark.kernel
 def test_the_kernel_accepts_the_program() -> None:
-    os.close(bpf.load(program(DEFAULT)))
+    os.close(bpf.load(program(SOME)))
     os.close(bpf.load(program([Rule("a", None, None, "rw"), Rule("b", 2**32 - 1, 0, "m")])))
-    os.close(bpf.load(program([*DEFAULT, Rule("a", None, None, "rwm"), Rule("b", 1, 0, "m")])))
+    os.close(bpf.load(program([*SOME, Rule("a", None, None, "rwm"), Rule("b", 1, 0, "m")])))
 
 
 @given(RULES)
@@ -94,20 +95,6 @@ def test_a_bad_rule_is_refused(text: str) -> None:
         Rule.parse(text)
 
 
-def test_devices_of_a_host_config_come_after_the_default(tmp_path: Path) -> None:
-    node = str(tmp_path / "node")
-    os.mknod(node, 0o020600, os.makedev(10, 200))
-    config = {"Devices": [{"PathOnHost": node, "CgroupPermissions": "rw"}], "DeviceCgroupRules": ["b 7:* rwm"]}
-    assert rules(config) == (*DEFAULT, Rule("c", 10, 200, "rw"), Rule("b", 7, None, "rwm"))
-    assert rules({"Devices": [{"PathOnHost": str(tmp_path)}]}) == (*DEFAULT, Rule("c", 10, 200, "rwm"))
-
-
-def test_a_device_that_is_not_there_or_is_none_is_refused(tmp_path: Path) -> None:
-    for path, text in ((tmp_path / "none", "no such file or directory"), (Path(__file__), "not a device node")):
-        with pytest.raises(InvalidArgument, match=f'custom device "{path}": {text}'):
-            rules({"Devices": [{"PathOnHost": str(path)}]})
-
-
 @pytest.mark.kernel
 def test_the_kernel_enforces_an_attached_program(tmp_path: Path) -> None:
     root = next((path for path in UNIFIED if (path / "cgroup.procs").exists()), None)
@@ -117,7 +104,7 @@ def test_the_kernel_enforces_an_attached_program(tmp_path: Path) -> None:
     os.mknod(forbidden, 0o020666, os.makedev(1, 11))
     directory.mkdir()
     try:
-        bpf.attach(str(directory), program(DEFAULT))
+        bpf.attach(str(directory), program(SOME))
         script = f"echo 0 > {directory}/cgroup.procs; : < /dev/null; (: < {forbidden}) 2>/dev/null || echo refused"
         assert subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout == b"refused\n"
     finally:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidArgument, SystemFailure
-from engine.kernel.cgroups import Cgroup, Resources, version
-from engine.kernel.cgroups.resources import Throttle
+from engine.errors import SystemFailure
+from engine.kernel.cgroups import Cgroup, Resources, Rule, Throttle, hierarchies, version
 
 needs_v1 = pytest.mark.skipif(version() != 1, reason="this host has cgroup v2 only")
 
@@ -159,32 +158,17 @@ def test_the_limit_of_processes_holds(cgroup: Cgroup) -> None:
 def test_only_allowed_devices_open(cgroup: Cgroup, tmp_path: Path) -> None:
     forbidden = tmp_path / "kmsg"
     os.mknod(forbidden, 0o020666, os.makedev(1, 11))
-    cgroup.apply(Resources.from_host_config({}))
+    cgroup.apply(Resources(devices=(Rule("c", None, None, "m"), Rule("c", 1, 3, "rwm"), Rule("c", 1, 5, "rwm"))))
     script = f"echo x > /dev/null && head -c1 /dev/zero >/dev/null && ! (: < {forbidden}) 2>/dev/null && echo right"
     assert run_inside(cgroup, "sh", "-c", script).communicate()[0] == b"right\n"
 
 
 @pytest.mark.kernel
-def test_a_privileged_container_opens_every_device(cgroup: Cgroup, tmp_path: Path) -> None:
+def test_without_rules_every_device_opens(cgroup: Cgroup, tmp_path: Path) -> None:
     node = tmp_path / "kmsg"
     os.mknod(node, 0o020666, os.makedev(1, 11))
-    cgroup.apply(Resources.from_host_config({"Privileged": True}))
+    cgroup.apply(Resources(devices=None))
     assert run_inside(cgroup, "sh", "-c", f": < {node} && echo right").communicate()[0] == b"right\n"
-
-
-def test_host_config_is_parsed() -> None:
-    parsed = Resources.from_host_config(
-        {"Memory": 1, "MemorySwap": -1, "NanoCpus": 1_500_000_000, "PidsLimit": None, "MemorySwappiness": 0}
-    )
-    assert (parsed.memory, parsed.memory_swap, parsed.pids_limit, parsed.memory_swappiness) == (1, -1, 0, 0)
-    assert (parsed.cpu_period, parsed.cpu_quota) == (100_000, 150_000)
-
-
-def test_throttles_need_a_block_device() -> None:
-    with pytest.raises(InvalidArgument, match="lstat /dev/none: no such file or directory"):
-        Resources.from_host_config({"BlkioDeviceReadBps": [{"Path": "/dev/none", "Rate": 1}]})
-    with pytest.raises(InvalidArgument, match="not a block device"):
-        Resources.from_host_config({"BlkioDeviceReadBps": [{"Path": "/dev/null", "Rate": 1}]})
 
 
 V2_FILES = (
@@ -240,6 +224,23 @@ def test_version_two_hands_controllers_down_and_counts_kills(tmp_path: Path) -> 
     (tmp_path / "muelle/two/memory.events").unlink()
     cgroup.delete()
     assert not (tmp_path / "muelle" / "two").exists()
+
+
+def test_version_one_leaves_no_hierarchy_out(tmp_path: Path) -> None:
+    """In one without a directory of its own a container would be in the root, where the release agent is."""
+    for name in ("memory", "net_cls,net_prio", "elogind", "unified"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "release_agent").touch()
+    (tmp_path / "unified/release_agent").unlink()
+    for name in ("net_cls", "net_prio"):
+        (tmp_path / name).symlink_to("net_cls,net_prio")
+    names = ("elogind", "memory", "net_cls,net_prio")
+    assert Cgroup("/one", str(tmp_path)).join_paths() == [f"{tmp_path}/{name}/one/tasks" for name in names]
+    assert sorted(hierarchies(str(tmp_path))) == [
+        ("elogind", "cgroup", "none,name=elogind"),
+        ("memory", "cgroup", "memory"),
+        ("net_cls,net_prio", "cgroup", "net_cls,net_prio"),
+    ]
 
 
 def test_a_limit_without_its_controller_is_a_warning(tmp_path: Path) -> None:

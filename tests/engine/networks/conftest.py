@@ -19,6 +19,25 @@ def layout(tmp_path: Path) -> Layout:
     return make_layout(tmp_path, "one")
 
 
+def plan_of(address: str) -> EndpointPlan:
+    """An endpoint of the default bridge, which takes the first pool on a host that has nothing else."""
+    endpoint_id = f"{address.rpartition('.')[2]:0>64}"[::-1]
+    return EndpointPlan(endpoint_id, "", "172.17.0.0/16", "172.17.0.1", address, addresses.mac(address))
+
+
+def attach(host: Namespace, layout: Layout, container: Namespace, plan: EndpointPlan) -> EndpointPlan:
+    """Attach a namespace as the start of a container does, with the default route through this endpoint."""
+
+    def work() -> EndpointPlan:
+        device = bridge.ensure(layout)
+        endpoint.loopback(container.netlink)
+        made = endpoint.attach(layout, plan._replace(bridge=device.name), container.descriptor, container.netlink)
+        endpoint.set_default_route(made, container.netlink)
+        return made
+
+    return host.call(work)
+
+
 def make_layout(directory: Path, name: str) -> Layout:
     made = Layout(directory / name, directory / f"{name}-run")
     made.run.mkdir()
@@ -52,10 +71,7 @@ def connect(host: Namespace, layout: Layout) -> Iterator[Connect]:
 
         def make(address: str) -> Namespace:
             container = stack.enter_context(Namespace(loopback=False))
-            plan = EndpointPlan(f"{address.rpartition('.')[2]:0>64}"[::-1], address, addresses.mac(address))
-            host.call(
-                lambda: endpoint.connect(layout, bridge.ensure(layout), plan, container.descriptor, container.netlink)
-            )
+            attach(host, layout, container, plan_of(address))
             return container
 
         yield make

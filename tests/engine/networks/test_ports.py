@@ -96,17 +96,17 @@ def test_the_same_number_for_tcp_and_udp(host: Namespace, layout: Layout, contai
 
 
 def test_unpublished_is_unreachable(host: Namespace, layout: Layout, container: Namespace) -> None:
-    made = publish(host, layout, WEB)
+    publish(host, layout, WEB)
     for _ in range(2):
-        host.call(lambda: ports.unpublish(layout, ADDRESS, made))
+        host.call(lambda: ports.unpublish(layout, ADDRESS))
     assert published(host, layout) == []
     with container.listen(80):
         assert unreachable(host, "127.0.0.1", 8080)
 
 
 def test_unpublishing_leaves_a_successor_alone(host: Namespace, layout: Layout) -> None:
-    made = publish(host, layout, WEB)
-    host.call(lambda: ports.unpublish(layout, "172.17.0.99", made))
+    publish(host, layout, WEB)
+    host.call(lambda: ports.unpublish(layout, "172.17.0.99"))
     assert len(published(host, layout)) == 1
 
 
@@ -207,10 +207,17 @@ def test_restored_after_a_flush(host: Namespace, layout: Layout, container: Name
         tcp(host, server, "127.0.0.1", 8081)
 
 
-def test_restoring_takes_away_what_nobody_publishes(host: Namespace, layout: Layout) -> None:
+def test_restoring_takes_away_what_leads_to_nobody(host: Namespace, layout: Layout) -> None:
     made = publish(host, layout, WEB)
     publish(host, layout, WEB._replace(host_port=9090), address="172.17.0.3")
     host.call(lambda: ports.restore(layout, {ADDRESS: made}))
+    assert published(host, layout) == [Published("", "tcp", 8080, ADDRESS, 80)]
+
+
+def test_restoring_leaves_a_start_under_way_its_ports(host: Namespace, layout: Layout) -> None:
+    """It has published them, and not yet written down which."""
+    publish(host, layout, WEB)
+    host.call(lambda: ports.restore(layout, {ADDRESS: []}))
     assert published(host, layout) == [Published("", "tcp", 8080, ADDRESS, 80)]
 
 
@@ -221,10 +228,10 @@ def test_a_udp_client_that_goes_on_reaches_the_new_container(
     successor = connect("172.17.0.3")
     with outside.bind(4000) as client, container.bind(53) as old, successor.bind(53) as new:
         client.connect(("198.51.100.1", 5300))
-        made = publish(host, layout, wish)
+        publish(host, layout, wish)
         client.send(b"first")
         assert old.recv(16) == b"first"
-        host.call(lambda: ports.unpublish(layout, ADDRESS, made))
+        host.call(lambda: ports.unpublish(layout, ADDRESS))
         publish(host, layout, wish, address="172.17.0.3")
         client.send(b"second")
         assert new.recv(16) == b"second"

@@ -32,13 +32,29 @@ def test_creating_is_idempotent_and_keeps_the_content(layout: Layout) -> None:
 @pytest.mark.parametrize("name", ["_a", "-a", "a b", "a/b", "../up", "..", "", "a\n", "a:b", "é1"])
 def test_bad_names(layout: Layout, name: str) -> None:
     with pytest.raises(InvalidArgument, match="includes invalid characters for a local volume name"):
+        local.check(name)
+    with pytest.raises(InvalidArgument, match="is no directory of a volume"):
         local.create(layout, name)
     assert list(layout.volumes.iterdir()) == []
 
 
-def test_short_names(layout: Layout) -> None:
+def test_short_names() -> None:
     with pytest.raises(InvalidArgument, match="create a: volume name is too short"):
-        local.create(layout, "a")
+        local.check("a")
+
+
+def test_a_projects_own_volume_has_a_directory_of_its_own(layout: Layout) -> None:
+    theirs, ours = local.create(layout, "data"), local.create(layout, "team~data")
+    (ours / "file").write_text("1234")
+    assert (local.usage(layout, "data"), local.usage(layout, "team~data")) == (0, 4)
+    local.remove(layout, "team~data")
+    assert theirs.exists()
+    assert not ours.exists()
+    with pytest.raises(InvalidArgument):
+        local.check("team~data")
+    for name in ("~data", "team~", "a~b~c", "../x~data", "team~.."):
+        with pytest.raises(InvalidArgument):
+            local.create(layout, name)
 
 
 @given(st.text(max_size=12))
@@ -50,9 +66,9 @@ def test_no_accepted_name_leaves_the_directory(name: str) -> None:
     assert Path("/volumes", name).resolve().parent == Path("/volumes")
 
 
-def test_other_drivers(layout: Layout) -> None:
+def test_other_drivers() -> None:
     with pytest.raises(NotFound, match='create data: error looking up volume plugin nfs: plugin "nfs" not found'):
-        local.create(layout, "data", "nfs")
+        local.check("data", "nfs")
 
 
 @pytest.mark.parametrize(
@@ -63,9 +79,9 @@ def test_other_drivers(layout: Layout) -> None:
         ({"type": "tmpfs", "device": "tmpfs"}, Unsupported, "not supported"),
     ],
 )
-def test_options(layout: Layout, options: dict[str, str], error: type[Exception], text: str) -> None:
+def test_options(options: dict[str, str], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
-        local.create(layout, "data", options=options)
+        local.check("data", options=options)
 
 
 def test_removing_takes_everything_but_what_symlinks_name(layout: Layout, tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""REST framework's permission: a view names an action for each method, and the request's scope decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.permissions import BasePermission
+
+from controlpanel.access import policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
+
+    from controlpanel.access.scope import Scope
+
+
+class Guarded(Protocol):
+    """What the permission needs of a view."""
+
+    actions: Mapping[str, str]
+    scope: Scope
+
+
+class ActionPermission(BasePermission):
+    """Denies whatever a view does not name. The object itself is authorised where the scope looks it up."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        guarded = cast("Guarded", view)
+        action = guarded.actions.get(request.method or "")
+        if action is None:
+            raise MethodNotAllowed(request.method or "")
+        guarded.scope.require(action)
+        return True
+
+    def has_object_permission(self, request: Request, view: APIView, obj: policy.Owned) -> bool:
+        guarded = cast("Guarded", view)
+        policy.authorize(guarded.scope.principal, guarded.actions[request.method or ""], obj)
+        return True

@@ -5,11 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from django.conf import settings
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from install import page as page_build
+from tests.frontend.web.double import ORIGIN, Server
 
 if TYPE_CHECKING:
     from tests.support.docker import Docker
@@ -41,9 +46,18 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def page(browser: Browser, installation: Installation) -> AsyncIterator[Page]:
     """A page that nobody is signed in to. Whatever it logs as an error, a broken policy included, fails the test."""
-    context = await browser.new_context(
-        viewport={"width": DESKTOP["width"], "height": DESKTOP["height"]}, base_url=installation.url
-    )
+    context = await new_context(browser, installation.url)
+    async with attentive(context) as opened:
+        yield opened
+
+
+async def new_context(browser: Browser, url: str) -> BrowserContext:
+    return await browser.new_context(viewport={"width": DESKTOP["width"], "height": DESKTOP["height"]}, base_url=url)
+
+
+@asynccontextmanager
+async def attentive(context: BrowserContext) -> AsyncIterator[Page]:
+    """A page in a context that is closed afterwards; errors that it logged fail the test."""
     opened = await context.new_page()
     opened.set_default_timeout(PATIENCE)
     complaints: list[str] = []
@@ -53,6 +67,28 @@ async def page(browser: Browser, installation: Installation) -> AsyncIterator[Pa
     await context.close()
     serious = [text for text in complaints if not text.startswith(NETWORK_NOTES)]
     assert not serious, serious
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The page's files, built when its sources changed."""
+    page_build.ensure()
+    return page_build.PAGE / "dist"
+
+
+@pytest.fixture
+def server(built: Path) -> Server:
+    """A test double of the server, for what needs no container."""
+    return Server(built, settings.MUELLE_BROWSER_HEADERS["Content-Security-Policy"])
+
+
+@pytest.fixture
+async def shown(browser: Browser, server: Server) -> AsyncIterator[Page]:
+    """A page in front of the test double; go to an address when the double's containers are set."""
+    context = await new_context(browser, ORIGIN)
+    await server.serve(context)
+    async with attentive(context) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from playwright.async_api import Page, expect
 from tests.frontend.web.conftest import open_container
 
 if TYPE_CHECKING:
+    from playwright.async_api import Locator
+
     from tests.support.docker import Docker
 
 pytestmark = [pytest.mark.system, pytest.mark.browser]
@@ -66,7 +68,7 @@ async def test_a_fast_log_neither_grows_the_page_nor_freezes_it(panel: Page, doc
     docker("exec", container, "sh", "-c", f"(seq 1 {MANY}; echo finally) > /proc/1/fd/1")
     await expect(log).to_contain_text("finally")
     assert await log.locator(".line").count() < DRAWN
-    await expect(panel.get_by_text("The page keeps the newest")).to_be_visible()
+    await expect(panel.get_by_text("Older lines are not in this view")).to_be_visible()
     await log.hover()
     await panel.mouse.wheel(0, -3000)
     await expect(panel.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
@@ -96,9 +98,7 @@ async def test_usage_is_drawn(panel: Page, docker: Docker) -> None:
 
 async def test_a_terminal_answers_pastes_and_resizes(panel: Page, docker: Docker) -> None:
     container = docker("run", "-d", "busybox", "sleep", "600")
-    await open_container(panel, container, "terminal")
-    screen = panel.locator(".xterm-rows")
-    await expect(screen).to_contain_text("/ #")
+    screen = await open_terminal(panel, container)
     await panel.keyboard.type("echo $((6*7))-answer\n")
     await expect(screen).to_contain_text("42-answer")
     await panel.keyboard.type("stty size\n")
@@ -127,29 +127,60 @@ async def paste(page: Page, text: str) -> None:
 
 async def test_a_terminal_as_another_user_ends_and_is_opened_again(panel: Page, docker: Docker) -> None:
     container = docker("run", "-d", "busybox", "sleep", "600")
-    await open_container(panel, container, "terminal")
-    screen = panel.locator(".xterm-rows")
-    await expect(screen).to_contain_text("/ #")
+    screen = await open_terminal(panel, container)
     await panel.keyboard.type("exit 3\n")
     await expect(panel.get_by_text("The session has ended with code 3.")).to_be_visible()
     await panel.get_by_label("User").fill("1000:1000")
-    await panel.get_by_role("button", name="Connect again").click()
+    await panel.get_by_role("button", name="Start again").click()
     await expect(screen).to_contain_text("/ $")
     await panel.keyboard.type("id -u\n")
     await expect(screen).to_contain_text("1000")
 
 
-async def test_leaving_the_page_ends_its_shell(panel: Page, docker: Docker) -> None:
-    container = docker("run", "-d", "busybox", "sleep", "600")
+async def test_a_shell_starts_when_it_is_wanted_and_ends_when_that_is_wanted(panel: Page, docker: Docker) -> None:
+    container = docker("run", "-d", "--name", "home", "busybox", "sleep", "600")
     await open_container(panel, container, "terminal")
-    await expect(panel.locator(".xterm-rows")).to_contain_text("/ #")
-    assert "sh" in docker("top", container)
+    await expect(panel.get_by_text("Nothing runs here yet")).to_be_visible()
+    assert shells(docker, container) == 0
+    screen = await open_terminal(panel, container)
+    await panel.keyboard.type("echo $((6*7))-answer\n")
+    await expect(screen).to_contain_text("42-answer")
+    assert shells(docker, container) == 1
     await panel.goto("/#/containers")
-    await expect(panel.locator(".xterm-rows")).to_have_count(0)
-    for _ in range(50):
-        if "sh" not in docker("exec", container, "ps", "-o", "comm").split():
+    await expect(screen).to_have_count(0)
+    await panel.get_by_role("link", name="Terminal in home, running").first.click()
+    await expect(screen).to_contain_text("42-answer")
+    assert shells(docker, container) == 1
+    await panel.get_by_role("button", name="End the terminal in home").click()
+    await ended(panel, docker, container)
+
+
+async def test_closing_the_page_ends_its_shell(panel: Page, docker: Docker) -> None:
+    container = docker("run", "-d", "busybox", "sleep", "600")
+    await open_terminal(panel, container)
+    await panel.goto("about:blank")
+    await ended(panel, docker, container)
+
+
+async def open_terminal(page: Page, container: str) -> Locator:
+    """Start a shell and wait for its prompt."""
+    await open_container(page, container, "terminal")
+    await page.get_by_role("button", name="Start", exact=True).last.click()
+    screen = page.locator(".xterm-rows")
+    await expect(screen).to_contain_text("/ #")
+    return screen
+
+
+def shells(docker: Docker, container: str) -> int:
+    names = docker("exec", container, "ps", "-o", "comm").split()
+    return sum(name in ("sh", "ash", "bash") for name in names)
+
+
+async def ended(page: Page, docker: Docker, container: str) -> None:
+    for _ in range(100):
+        if shells(docker, container) == 0:
             return
-        await panel.wait_for_timeout(100)
+        await page.wait_for_timeout(100)
     pytest.fail("the shell runs on")
 
 

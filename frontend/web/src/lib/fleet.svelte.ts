@@ -39,6 +39,18 @@ class Fleet {
     this.usage.clear();
   }
 
+  named(name: string): Container | undefined {
+    return [...this.containers.values()].find((container) => container.name === name);
+  }
+
+  /** By ID, name, or the beginning of an ID that no other shares: the engine's own order. */
+  find(reference: string): Container | undefined {
+    const exact = this.containers.get(reference) ?? this.named(reference);
+    if (exact || !/^[0-9a-f]+$/.test(reference)) return exact;
+    const beginning = [...this.containers.values()].filter(({ id }) => id.startsWith(reference));
+    return beginning.length === 1 ? beginning[0] : undefined;
+  }
+
   newest(id: string): Point | undefined {
     return this.usage.get(id)?.at(-1);
   }
@@ -63,7 +75,7 @@ class Fleet {
   private replace(containers: Container[], history: Record<string, Point[]>): void {
     const present = new Set(containers.map(({ id }) => id));
     for (const id of [...this.containers.keys()]) if (!present.has(id)) this.forget(id);
-    for (const container of containers) this.containers.set(container.id, container);
+    for (const container of containers) this.put(container);
     for (const [id, points] of Object.entries(history)) this.usage.set(id, points.slice(-SPARK_POINTS));
     this.loaded = true;
     this.failure = "";
@@ -71,10 +83,13 @@ class Fleet {
 
   private change(containers: Container[], removed: string[]): void {
     for (const id of removed) this.forget(id);
-    for (const container of containers) {
-      this.containers.set(container.id, container);
-      if (container.status !== "running" && container.status !== "paused") this.usage.delete(container.id);
-    }
+    for (const container of containers) this.put(container);
+  }
+
+  /** What does not run uses nothing: the last measurement of it would not be true. */
+  private put(container: Container): void {
+    this.containers.set(container.id, container);
+    if (container.status !== "running" && container.status !== "paused") this.usage.delete(container.id);
   }
 
   private measure(usage: Record<string, Point>): void {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { cells, compile, layout, LogBuffer, MAX_LINES, rowAt, wrapped } from "./logbuffer";
+import { cells, compile, LogBuffer, MAX_CHARACTERS, MAX_LINES, wrapped } from "./logbuffer";
 import type { Line } from "./protocol";
 
 const lines = (count: number, from = 0): Line[] =>
   Array.from({ length: count }, (_, index) => ["t", index % 2 ? "e" : "o", `line ${from + index}`]);
 
-const all = { filter: null, stdout: true, stderr: true };
+const all = { filter: null, only: true, stdout: true, stderr: true };
+const numbers = (buffer: LogBuffer) => buffer.shown.map(({ number }) => number);
 
 describe("LogBuffer", () => {
   it("filters what it has and what comes", () => {
@@ -36,6 +37,49 @@ describe("LogBuffer", () => {
     expect(buffer.shown).toEqual(buffer.rows);
   });
 
+  it("is bounded in text too", () => {
+    const buffer = new LogBuffer();
+    const long = "x".repeat(MAX_CHARACTERS / 64);
+    for (let line = 0; line < 200; line += 1) buffer.append([["t", "o", long]]);
+    expect(buffer.rows.length).toBeLessThanOrEqual(72);
+    expect(buffer.dropped + buffer.rows.length).toBe(200);
+  });
+
+  it("keeps what is read while more and more comes", () => {
+    const buffer = new LogBuffer();
+    buffer.append(lines(MAX_LINES));
+    buffer.hold(true);
+    const before = numbers(buffer);
+    for (let batch = 0; batch < 100; batch += 1) buffer.append(lines(500));
+    expect(numbers(buffer).slice(0, MAX_LINES)).toEqual(before);
+    expect(buffer.rows.length).toBe(2 * MAX_LINES);
+    expect(buffer.missed).toBe(50_000 - MAX_LINES);
+    expect(buffer.dropped).toBe(0);
+  });
+
+  it("takes nothing after a gap until it is emptied", () => {
+    const buffer = new LogBuffer();
+    buffer.hold(true);
+    for (let batch = 0; batch < 81; batch += 1) buffer.append(lines(500));
+    buffer.hold(false);
+    buffer.append(lines(1));
+    expect(buffer.missed).toBe(501);
+    buffer.clear();
+    buffer.append(lines(1));
+    expect([buffer.missed, buffer.rows.length]).toEqual([0, 1]);
+  });
+
+  it("counts what matches, hidden or not", () => {
+    const buffer = new LogBuffer();
+    buffer.append(lines(20));
+    buffer.show({ ...all, only: false, filter: compile("line 1", false).matcher });
+    expect([buffer.shown.length, buffer.matching]).toEqual([20, 11]);
+    buffer.append(lines(2, 100));
+    expect([buffer.shown.length, buffer.matching]).toEqual([22, 13]);
+    buffer.show({ ...all, only: false, stderr: false, filter: compile("line 1", false).matcher });
+    expect([buffer.shown.length, buffer.matching]).toEqual([11, 6]);
+  });
+
   it("finds text between colours", () => {
     const buffer = new LogBuffer();
     buffer.append([["t", "o", "\u001b[31mcon\u001b[0mnected"]]);
@@ -64,7 +108,7 @@ describe("compile", () => {
   });
 });
 
-describe("layout", () => {
+describe("the width of a line", () => {
   it("counts wide characters double", () => {
     expect(cells("abc")).toBe(3);
     expect(cells("日本")).toBe(4);
@@ -72,22 +116,8 @@ describe("layout", () => {
   });
 
   it("gives an empty line its row", () => {
-    expect(wrapped("", 10)).toBe(1);
-    expect(wrapped("x".repeat(10), 10)).toBe(1);
-    expect(wrapped("x".repeat(11), 10)).toBe(2);
-  });
-
-  it("finds the row at every position", () => {
-    const buffer = new LogBuffer();
-    buffer.append([
-      ["t", "o", "x".repeat(25)],
-      ["t", "o", "y"],
-      ["t", "o", "z".repeat(12)],
-    ]);
-    const tops = layout(buffer.rows, 10, true);
-    expect([...tops]).toEqual([0, 3, 4, 6]);
-    expect([0, 2, 3, 4, 5, 99].map((position) => rowAt(tops, position))).toEqual([0, 0, 1, 2, 2, 2]);
-    expect([...layout(buffer.rows, 10, false)]).toEqual([0, 1, 2, 3]);
-    expect(rowAt(layout([], 10, true), 0)).toBe(0);
+    expect(wrapped(0, 10)).toBe(1);
+    expect(wrapped(10, 10)).toBe(1);
+    expect(wrapped(11, 10)).toBe(2);
   });
 });

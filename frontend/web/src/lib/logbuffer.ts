@@ -1,12 +1,13 @@
-/**
- * The log lines that the page holds: bounded, filtered as they come, with the height of each known without drawing it,
- * so that only the visible ones are ever in the document.
- */
+/** The log lines that the page holds: bounded, filtered as they come, each with the room that it needs on a screen. */
 
 import { plain } from "./ansi";
 import type { Line } from "./protocol";
 
 export const MAX_LINES = 20_000;
+/** Lines can be long: this much text is held at most, in bytes of memory for ASCII. */
+export const MAX_CHARACTERS = 64 * 1024 * 1024;
+/** Somebody who reads keeps the lines in view: up to so many times the limits. */
+const HELD = 2;
 
 export interface Row {
   /** Counts up from the first line of the page; never reused. */
@@ -15,66 +16,115 @@ export interface Row {
   stream: "o" | "e";
   /** With its ANSI sequences. */
   text: string;
-  /** Without them: what is searched, measured and copied. */
+  /** Without them: what is searched and copied. */
   plain: string;
+  /** Its width in columns of a terminal. */
+  cells: number;
+  matches: boolean;
 }
 
 export interface View {
-  /** Only lines that contain this; null shows all. */
+  /** What is searched for; null matches all. */
   filter: Matcher | null;
+  /** Hide lines that do not match. */
+  only: boolean;
   stdout: boolean;
   stderr: boolean;
 }
 
 export type Matcher = (text: string) => boolean;
 
-const SHOW_ALL: View = { filter: null, stdout: true, stderr: true };
+const SHOW_ALL: View = { filter: null, only: true, stdout: true, stderr: true };
 
 export class LogBuffer {
   /** Everything, oldest first. */
   rows: Row[] = [];
   /** What the view lets through, oldest first. */
   shown: Row[] = [];
+  /** How many of the streams that are shown match. */
+  matching = 0;
   /** Lines that fell out at the old end. */
   dropped = 0;
+  /** Lines that were not taken, because the buffer was held and full. */
+  missed = 0;
+  /** Lines taken since it was emptied for a new reading. */
+  taken = 0;
+  private characters = 0;
+  private held = false;
   private view: View = SHOW_ALL;
   private next = 0;
 
   append(lines: Line[]): void {
-    for (const [time, stream, raw] of lines) {
-      const text = raw.replace(/\t/g, "        ");
-      const row = { number: this.next++, time, stream, text, plain: plain(text) };
-      this.rows.push(row);
-      if (this.admits(row)) this.shown.push(row);
+    for (const line of lines) {
+      // After a gap nothing more is taken: neighbours on the screen are neighbours in the log.
+      if (this.missed > 0 || (this.held && this.isFull(HELD))) this.missed += 1;
+      else this.take(line);
     }
-    this.trim();
+    if (!this.held) this.trim();
   }
 
   clear(): void {
     this.rows = [];
     this.shown = [];
-    this.dropped = 0;
+    this.matching = this.dropped = this.missed = this.taken = this.characters = 0;
+  }
+
+  /** While held, no line leaves: what somebody reads stays where it is. */
+  hold(held: boolean): void {
+    this.held = held;
+    if (!held) this.trim();
   }
 
   show(view: View): void {
     this.view = view;
-    this.shown = this.rows.filter((row) => this.admits(row));
+    for (const row of this.rows) row.matches = this.isMatch(row);
+    this.sieve();
+  }
+
+  private take([time, stream, raw]: Line): void {
+    const text = raw.replace(/\t/g, "        ");
+    const clean = plain(text);
+    const row = { number: this.next++, time, stream, text, plain: clean, cells: cells(clean), matches: false };
+    row.matches = this.isMatch(row);
+    this.rows.push(row);
+    this.characters += text.length;
+    this.taken += 1;
+    if (this.admits(row)) this.shown.push(row);
+    if (row.matches && this.isOfStream(row)) this.matching += 1;
+  }
+
+  private isMatch(row: Row): boolean {
+    return this.view.filter === null || this.view.filter(row.plain);
+  }
+
+  private isOfStream(row: Row): boolean {
+    return row.stream === "o" ? this.view.stdout : this.view.stderr;
   }
 
   private admits(row: Row): boolean {
-    if (row.stream === "o" ? !this.view.stdout : !this.view.stderr) return false;
-    return this.view.filter === null || this.view.filter(row.plain);
+    return this.isOfStream(row) && (row.matches || !this.view.only);
+  }
+
+  private sieve(): void {
+    this.shown = this.rows.filter((row) => this.admits(row));
+    this.matching = this.rows.reduce((sum, row) => sum + (row.matches && this.isOfStream(row) ? 1 : 0), 0);
+  }
+
+  private isFull(share: number): boolean {
+    return this.rows.length >= MAX_LINES * share || this.characters >= MAX_CHARACTERS * share;
   }
 
   /** A tenth more is let in before cutting, so that a full buffer is not copied for each line. */
   private trim(): void {
-    if (this.rows.length <= MAX_LINES * 1.1) return;
-    const excess = this.rows.length - MAX_LINES;
-    const first = this.rows[excess]?.number ?? 0;
+    if (!this.isFull(1.1)) return;
+    let excess = Math.max(0, this.rows.length - MAX_LINES);
+    let left = this.characters;
+    this.rows.slice(0, excess).forEach((row) => (left -= row.text.length));
+    while (left > MAX_CHARACTERS) left -= this.rows[excess++]?.text.length ?? left;
     this.rows = this.rows.slice(excess);
-    const kept = this.shown.findIndex((row) => row.number >= first);
-    this.shown = kept < 0 ? [] : this.shown.slice(kept);
+    this.characters = left;
     this.dropped += excess;
+    this.sieve();
   }
 }
 
@@ -93,12 +143,12 @@ export function compile(
   }
 }
 
-/** How many screen rows a line takes when it may be broken anywhere; wide characters count double. */
-export function wrapped(text: string, columns: number): number {
-  if (columns <= 0) return 1;
-  return Math.max(1, Math.ceil(cells(text) / columns));
+/** How many screen rows a line of so many cells takes when it may be broken anywhere. */
+export function wrapped(cells: number, columns: number): number {
+  return columns <= 0 ? 1 : Math.max(1, Math.ceil(cells / columns));
 }
 
+/** The width of a text in columns; wide characters count double. What fonts make of it is measured once it is drawn. */
 export function cells(text: string): number {
   // eslint-disable-next-line no-control-regex
   if (/^[\u0000-\u02ff]*$/.test(text)) return text.length;
@@ -119,26 +169,4 @@ function isWide(code: number): boolean {
     (code >= 0x1f300 && code <= 0x1faff) ||
     (code >= 0x20000 && code <= 0x3fffd)
   );
-}
-
-/** Screen positions of rows with whole heights: `tops[i]` is where row i begins, the last entry is the total. */
-export function layout(rows: readonly Row[], columns: number, wrap: boolean): Uint32Array {
-  const tops = new Uint32Array(rows.length + 1);
-  for (let index = 0; index < rows.length; index += 1) {
-    const height = wrap ? wrapped(rows[index]?.plain ?? "", columns) : 1;
-    tops[index + 1] = (tops[index] ?? 0) + height;
-  }
-  return tops;
-}
-
-/** The row at a screen position, by bisection. */
-export function rowAt(tops: Uint32Array, position: number): number {
-  let low = 0;
-  let high = Math.max(0, tops.length - 2);
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if ((tops[middle] ?? 0) <= position) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }

@@ -12,6 +12,12 @@ class Router {
   go(route: Route): void {
     location.hash = address(route);
   }
+
+  /** The same page under another address: going back does not lead to the old one. */
+  replace(route: Route): void {
+    history.replaceState(history.state, "", address(route));
+    this.current = route;
+  }
 }
 
 export const router = new Router();

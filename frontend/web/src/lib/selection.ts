@@ -49,26 +49,32 @@ export function select(
     (container) => GROUPS[group].includes(container.status) && matches(container, query.trim()),
   );
   const direction = sort.descending ? -1 : 1;
-  const compare = comparison(sort.key, usage);
-  return chosen.sort((a, b) => direction * compare(a, b) || a.name.localeCompare(b.name));
+  const rank = ranking(sort.key, usage);
+  return chosen
+    .map((container) => ({ container, rank: rank(container) }))
+    .sort((a, b) => direction * (a.rank - b.rank || 0) || byName(a.container, b.container, sort, direction))
+    .map(({ container }) => container);
 }
 
-function comparison(key: SortKey, usage: (id: string) => Point | undefined): (a: Container, b: Container) => number {
-  const figure = (index: number) => (container: Container) => usage(container.id)?.[index] ?? -1;
+// Made once: comparing by a locale costs far more when each comparison looks the locale up.
+const collator = new Intl.Collator(undefined, { numeric: true });
+
+function byName(a: Container, b: Container, sort: Sort, direction: number): number {
+  return (sort.key === "name" ? direction : 1) * collator.compare(a.name, b.name);
+}
+
+/** What is compared, computed once for each container. */
+function ranking(key: SortKey, usage: (id: string) => Point | undefined): (container: Container) => number {
   switch (key) {
     case "name":
-      return (a, b) => a.name.localeCompare(b.name);
+      return () => 0;
     case "state":
-      return (a, b) => STATE_ORDER.indexOf(a.status) - STATE_ORDER.indexOf(b.status);
+      return ({ status }) => STATE_ORDER.indexOf(status);
     case "created":
-      return (a, b) => Date.parse(a.created) - Date.parse(b.created);
+      return ({ created }) => Date.parse(created);
     case "cpu":
-      return by(figure(1));
+      return ({ id }) => usage(id)?.[1] ?? -1;
     case "memory":
-      return by(figure(2));
+      return ({ id }) => usage(id)?.[2] ?? -1;
   }
-}
-
-function by(value: (container: Container) => number): (a: Container, b: Container) => number {
-  return (a, b) => value(a) - value(b);
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ def main() -> int:
     if sys.argv[1:2] == ["waiting"]:
         return waiting.main(sys.argv[2:])
     options = _options()
+    # Told to end, it undoes what it has made, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     chosen = [workload for workload in TABLE if not options.rows or workload.name in options.rows]
     with engines.ours(use_running=options.running) as ours, engines.dockerd() as theirs:
         if theirs is None:

@@ -61,8 +61,9 @@ def spawn(home: dict[str, str]) -> Iterator[Spawn]:
     """Start a program; it and its children are killed at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*command: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, cwd=CHECKOUT, env=home, start_new_session=True)
+    def start(*command: str, node: str = "local") -> subprocess.Popen[bytes]:
+        environment = {**home, "MUELLE_NODE": node}
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, start_new_session=True)
         started.append(process)
         return process
 
@@ -220,6 +221,18 @@ class TestCalls:
         work()
         await eventually(lambda: box._subscribed.is_set())
         assert await ping() is True
+
+    async def test_two_nodes_share_a_broker(self, box: Replies, serve: Callable[[], object], spawn: Spawn) -> None:
+        """Each does its own operations; what the other leaves undone, and what it begins anew, is not its business."""
+        serve()
+        waiting = asyncio.create_task(system.ping(Asker(node="elsewhere")))
+        await eventually(lambda: any(call.sent for call in box._open.values()))
+        command = [word.replace("local.", "elsewhere.") for word in WORKER]
+        spawn(sys.executable, "-W", "ignore", "-m", *WORKER, *QUIET, "--hostname=ours")
+        assert await system.ping(ASKER) is True
+        assert not waiting.done(), "a worker has taken another node's operation"
+        spawn(sys.executable, "-W", "ignore", "-m", *command, *QUIET, "--hostname=theirs", node="elsewhere")
+        assert await waiting is True
 
     async def test_a_caller_that_leaves_leaves_nothing(self, box: Replies, serve: Callable[[], object]) -> None:
         serve()

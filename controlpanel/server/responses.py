@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from controlpanel.server.scope import CONNECTION, Connection
 
 Take = Callable[[socket.socket, bytes], Awaitable[None]]
+OnLost = Callable[[], Awaitable[None]]
 
 
 class NotHijackable(Exception):
@@ -37,17 +38,18 @@ class HijackResponse(HttpResponse):
 
     A view checks everything first and then returns one of these. The server takes the connection out of its loop,
     writes the head, and awaits ``take`` with the client's socket and the bytes that it had read past the request. 101
-    when the client asked for an upgrade, else 200 and raw bytes until the connection is closed. Raises NotHijackable.
+    when the client asked for an upgrade, else 200 and raw bytes until the connection is closed. When the client leaves
+    before ``take`` is called, ``on_lost`` is awaited instead. Raises NotHijackable.
     """
 
-    def __init__(self, request: HttpRequest, content_type: str, take: Take) -> None:
+    def __init__(self, request: HttpRequest, content_type: str, take: Take, on_lost: OnLost | None = None) -> None:
         self.upgrade = wants_upgrade(request)
         super().__init__(status=101 if self.upgrade else 200, content_type=content_type)
         connection: Connection | None = getattr(request, "scope", {}).get(CONNECTION)
         if connection is None:
             raise NotHijackable
         self._connection = connection
-        self._take = take
+        self._take, self._on_lost = take, on_lost
 
     def head(self) -> bytes:
         status = "101 UPGRADED" if self.upgrade else "200 OK"
@@ -57,10 +59,23 @@ class HijackResponse(HttpResponse):
     async def take_over(self) -> None:
         """Called by the server instead of sending this response. A client that has left is no error."""
         with contextlib.suppress(ConnectionError):
-            detached = await self._connection.detach()
-            with socket.socket(fileno=detached.fd) as client:
+            client, surplus = await self._begin()
+            with client:
+                await self._take(client, surplus)
+
+    async def _begin(self) -> tuple[socket.socket, bytes]:
+        """The client's socket, with the head written to it, and what had been read too far."""
+        with contextlib.ExitStack() as undo:
+            try:
+                detached = await self._connection.detach()
+                client = undo.enter_context(socket.socket(fileno=detached.fd))
                 client.sendall(self.head())
-                await self._take(client, detached.surplus)
+            except BaseException:
+                if self._on_lost is not None:
+                    await self._on_lost()
+                raise
+            undo.pop_all()
+        return client, detached.surplus
 
 
 def wants_upgrade(request: HttpRequest) -> bool:

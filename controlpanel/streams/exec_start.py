@@ -37,7 +37,6 @@ class ExecStartView(EngineView):
             response = HttpResponse()
             del response.headers["Content-Type"]
             return response
-        await execs.claim(session)
         # Docker frames the output by what this request says, whatever the session has: docker-py relies on it.
         raw = bool(options.get("Tty"))
         stdio = execs.stdio_of(session, framed=not raw, console_size=size)
@@ -53,7 +52,12 @@ class ExecStartView(EngineView):
                 # The shim has told the client why; its exit code waits in the exec's inspect.
                 return
 
-        return hijack(request._request, raw, take)
+        async def lost() -> None:
+            await execs.give_up(session)
+
+        response = hijack(request._request, raw, take, lost)
+        await execs.claim(session)
+        return response
 
     async def _start_detached(self, session: Exec, size: list[int] | None) -> None:
         await execs.claim(session)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
+import signal
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypedDict
@@ -15,7 +17,7 @@ from controlpanel.objects import events
 from controlpanel.objects.models import Container, Exec
 from controlpanel.objects.states import Status
 from controlpanel.streams import detach, shims
-from engine.errors import Conflict, MuelleError, NotFound, Unavailable
+from engine.errors import Conflict, InvalidArgument, MuelleError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 # Docker's exit code of a command that could not be started at all.
 NOT_STARTED = 126
+# Of one whose container ended with it, as the monitor records it.
+KILLED = 128 + signal.SIGKILL
 # How long an answer waits for the monitor to record the end of a session whose shim has gone.
 RECORD_SECONDS = 1.0
 RECORD_PAUSE = 0.01
@@ -51,9 +55,10 @@ class Stdio(TypedDict):
 
 @sync_to_async
 def create(scope: Scope, reference: str, config: ExecConfig) -> Exec:
-    """Prepare a session in a container that runs; nothing is started yet."""
+    """Prepare a session in a container that runs; nothing is started yet. Raises Conflict and InvalidArgument."""
     container = scope.container(reference, "containers.exec")
     _require_running(container, reference)
+    _check_keys(config["DetachKeys"])
     session = Exec.objects.create(id=secrets.token_hex(32), container=container, config=config, created=time.time_ns())
     command = " ".join(config["Cmd"] or ())
     events.publish_all([events.of_container(container, f"exec_create: {command}", execID=session.id)])
@@ -69,9 +74,30 @@ def _require_running(container: Container, reference: str) -> None:
         raise Conflict(f"container {container.id} is not running")
 
 
+def _check_keys(keys: str) -> None:
+    try:
+        detach.parse(keys)
+    except ValueError as error:
+        raise InvalidArgument(f"Invalid escape keys ({keys}) provided") from error
+
+
+async def claim(session: Exec) -> None:
+    """Make sure that nobody has started the session and that nobody else will. Raises Conflict.
+
+    Who is cancelled meanwhile has given the session up: what is claimed and not started would seem to run for ever.
+    """
+    claiming = asyncio.ensure_future(_claim(session))
+    try:
+        await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Conflict):
+            await claiming
+            await give_up(session)
+        raise
+
+
 @sync_to_async
-def claim(session: Exec) -> None:
-    """Make sure that nobody has started the session and that nobody else will. Raises Conflict."""
+def _claim(session: Exec) -> None:
     if session.running:
         raise Conflict(f"exec command {session.id} is already running")
     if session.started:
@@ -83,6 +109,11 @@ def claim(session: Exec) -> None:
     if not Exec.objects.filter(pk=session.pk, started=False).update(started=True, running=True):
         raise Conflict(f"exec command {session.id} is already running")
     session.started = session.running = True
+
+
+async def give_up(session: Exec) -> None:
+    """Let a claimed session be over that nobody will start."""
+    await Exec.objects.filter(pk=session.pk, running=True).aupdate(running=False, exit_code=NOT_STARTED)
 
 
 def stdio_of(session: Exec, *, framed: bool, console_size: list[int] | None = None) -> Stdio:
@@ -111,7 +142,7 @@ async def start(session: Exec, stdio: Stdio, fds: Iterable[int] = ()) -> None:
         await shims.call(_shim(session), {"op": "exec", "id": session.id, **_process(session), **stdio}, fds)
     except Unavailable:
         # No shim will ever report this one.
-        await Exec.objects.filter(pk=session.pk).aupdate(running=False, exit_code=NOT_STARTED)
+        await give_up(session)
         raise Conflict(f"container {session.container_id} is not running") from None
     finally:
         await publishing
@@ -136,18 +167,23 @@ async def state(session: Exec) -> State:
         return {"running": session.running, "exit_code": session.exit_code, "pid": session.pid}
     try:
         known = await shims.call(_shim(session), {"op": "exec_state", "id": session.id})
-    except (Unavailable, NotFound):
-        return await _last_known(session)
+    except Unavailable:
+        return await _last_known(session, KILLED)
+    except NotFound:
+        return await _last_known(session, None)
     return {"running": known["running"], "exit_code": known["exit_code"], "pid": known["pid"]}
 
 
-async def _last_known(session: Exec) -> State:
-    """What the row says, once the monitor has heard of the end: a client may ask sooner than it has."""
+async def _last_known(session: Exec, lost: int | None) -> State:
+    """What the row says, once the monitor has heard of the end: a client may ask sooner than it has.
+
+    ``lost`` is the exit code of a session that the row still takes for running.
+    """
     deadline = time.monotonic() + RECORD_SECONDS
     while session.running and time.monotonic() < deadline:
         await asyncio.sleep(RECORD_PAUSE)
         await session.arefresh_from_db(fields=["running", "exit_code", "pid"])
-    return {"running": False, "exit_code": session.exit_code, "pid": session.pid}
+    return {"running": False, "exit_code": lost if session.running else session.exit_code, "pid": session.pid}
 
 
 async def resize(session: Exec, height: int, width: int) -> None:

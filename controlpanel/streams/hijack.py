@@ -10,7 +10,7 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
-from controlpanel.server.responses import HijackResponse, NotHijackable, Take, wants_upgrade
+from controlpanel.server.responses import HijackResponse, NotHijackable, OnLost, Take, wants_upgrade
 from engine.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ def stream_type(request: HttpRequest, tty: bool) -> str:
     return RAW if tty or version < MULTIPLEXED_SINCE else MULTIPLEXED
 
 
-def hijack(request: HttpRequest, tty: bool, take: Take) -> HijackResponse:
+def hijack(request: HttpRequest, tty: bool, take: Take, on_lost: OnLost | None = None) -> HijackResponse:
     """The answer that hands the connection to ``take``. Raises Unsupported."""
     try:
-        return HijackResponse(request, stream_type(request, tty) if wants_upgrade(request) else RAW, take)
+        kind = stream_type(request, tty) if wants_upgrade(request) else RAW
+        return HijackResponse(request, kind, take, on_lost)
     except NotHijackable:
         raise Unsupported("this connection cannot be hijacked") from None
 

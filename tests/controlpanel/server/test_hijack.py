@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import socket
 
+import pytest
+from django.core.handlers.asgi import ASGIRequest
+
+from controlpanel.server.responses import HijackResponse
+from controlpanel.server.scope import CONNECTION, Detached
 from tests.controlpanel.server.conftest import Connect, read_all
 
 HIJACK = b"POST /hijack HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
@@ -33,3 +40,44 @@ def test_answers_to_earlier_requests_come_first(connect: Connect) -> None:
         answer = read_all(sock)
     assert answer.count(b"HTTP/1.1 200 OK") == 3
     assert answer.endswith(b"HTTP/1.1 101 UPGRADED\r\n\r\n end")
+
+
+class Gone:
+    """A connection whose client has left, or leaves while it is waited for."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self._error = error
+
+    async def detach(self) -> Detached:
+        if self._error is not None:
+            raise self._error
+        never: asyncio.Future[Detached] = asyncio.get_running_loop().create_future()
+        return await never
+
+
+def hijack_response(connection: Gone, heard: list[str]) -> HijackResponse:
+    async def take(client: socket.socket, surplus: bytes) -> None:
+        heard.append("taken")
+
+    async def lost() -> None:
+        heard.append("lost")
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [], CONNECTION: connection}
+    request = ASGIRequest(scope, io.BytesIO())
+    return HijackResponse(request, "text/plain", take, lost)
+
+
+async def test_whoever_waits_for_a_client_that_has_left_is_told() -> None:
+    heard: list[str] = []
+    await hijack_response(Gone(ConnectionAbortedError()), heard).take_over()
+    assert heard == ["lost"]
+
+
+async def test_whoever_waits_for_a_client_that_leaves_is_told() -> None:
+    heard: list[str] = []
+    taking = asyncio.create_task(hijack_response(Gone(None), heard).take_over())
+    await asyncio.sleep(0)
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert heard == ["lost"]

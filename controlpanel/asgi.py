@@ -15,6 +15,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from controlpanel.panel import routing as panel  # noqa: E402
+from controlpanel.rest import versions  # noqa: E402
 from controlpanel.server.handler import Handler  # noqa: E402
 from controlpanel.server.scope import PEER, Receive, Scope, Send  # noqa: E402
 from controlpanel.streams import routing as streams  # noqa: E402
@@ -27,7 +28,8 @@ views = Handler()
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     """The page for browsers exists on TCP only, since a browser has no way to the UNIX socket."""
-    if PEER in scope and (scope["path"] == "/" or scope["path"].startswith(PAGE)):
+    _, path = versions.split(scope["path"])
+    if PEER in scope and (path == "/" or path.startswith(PAGE)):
         headers = [(b"Content-Type", b"application/json")]
         await send({"type": "http.response.start", "status": 404, "headers": headers})
         await send({"type": "http.response.body", "body": NOT_FOUND})

@@ -7,12 +7,14 @@ from typing import IO, TYPE_CHECKING, Any
 import orjson
 from rest_framework.parsers import BaseParser
 
+from controlpanel.server.limits import Limits
 from engine.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-MAX_BODY = 16 * 1024 * 1024
+# Of one byte more the API can tell that it is too much; of more than that the server does.
+MAX_BODY = Limits().body - 1
 MEDIA_TYPE = "application/json"
 
 

@@ -39,6 +39,26 @@ def of(request: HttpRequest) -> Version:
     return version
 
 
+def split(path: str) -> tuple[Version | None, str]:
+    """The version that a path begins with, None when it names none, and the path without it."""
+    match = PREFIX.match(path)
+    if match is None:
+        return None, path
+    return (int(match[1]), int(match[2] or 0)), path[match.end() :]
+
+
+def fault(version: Version) -> str:
+    """What is wrong with a version, in Docker's words; empty for one that is served."""
+    if version > MAXIMUM:
+        return f"client version {render(version)} is too new. Maximum supported API version is {render(MAXIMUM)}"
+    if version < MINIMUM:
+        return (
+            f"client version {render(version)} is too old. Minimum supported API version is {render(MINIMUM)}, "
+            "please upgrade your client to a newer version"
+        )
+    return ""
+
+
 class VersionMiddleware:
     """Takes the version off the path, notes it as ``request.api_version``, and refuses one that is not served."""
 
@@ -61,24 +81,12 @@ class VersionMiddleware:
 
 
 def _strip(request: HttpRequest) -> HttpResponse | None:
-    match = PREFIX.match(request.path_info)
-    if match is None:
-        request.api_version = MAXIMUM  # type: ignore[attr-defined]  # read by ``of``
-        return None
-    version = int(match[1]), int(match[2] or 0)
-    if version > MAXIMUM:
-        return errors.respond(
-            400, f"client version {render(version)} is too new. Maximum supported API version is {render(MAXIMUM)}"
-        )
-    if version < MINIMUM:
-        return errors.respond(
-            400,
-            f"client version {render(version)} is too old. Minimum supported API version is {render(MINIMUM)}, "
-            "please upgrade your client to a newer version",
-        )
-    request.api_version = version  # type: ignore[attr-defined]
-    request.path_info = request.path_info[match.end() :]
-    request.path = request.path_info
+    version, path = split(request.path_info)
+    if version is not None:
+        if message := fault(version):
+            return errors.respond(400, message)
+        request.path = request.path_info = path
+    request.api_version = version or MAXIMUM  # type: ignore[attr-defined]  # read by ``of``
     return None
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from httptools import HttpParserError, HttpRequestParser
 
-from controlpanel.server.heads import BadRequest, Head
+from controlpanel.server.heads import BadRequest, Head, TooLarge
 
 CHUNKED_HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 END = b"\r\n\r\n"
@@ -42,9 +42,10 @@ class Chunked:
     to each empty line, of which few have anything to do with the end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         self._content: list[bytes] = []
-        self._overhead = 0
+        self._limit = limit
+        self._size = self._overhead = 0
         self._tail = b""
         self._complete = False
         self._parser = HttpRequestParser(self)
@@ -52,18 +53,20 @@ class Chunked:
 
     def on_body(self, content: bytes) -> None:
         self._content.append(content)
+        self._size += len(content)
 
     def on_message_complete(self) -> None:
         self._complete = True
 
     def feed(self, data: bytes) -> Piece:
-        """Raises BadRequest."""
+        """Raises BadRequest, and TooLarge."""
         start = 0
         while not self._complete and start < len(data):
             end = self._end_of_line(data, start)
             self._parse(data[start:end])
             start = end
         content, self._content = b"".join(self._content), []
+        _check(self._size, self._limit)
         if not self._complete:
             self._bound(len(data), content)
             return Piece(content, None)
@@ -94,5 +97,14 @@ class Chunked:
 Body = Sized | Chunked
 
 
-def of(head: Head) -> Body:
-    return Chunked() if head.is_chunked else Sized(head.length)
+def of(head: Head, limit: int | None) -> Body:
+    """The body that a head announces, of ``limit`` bytes at most. Raises TooLarge, here or while it is fed."""
+    if head.is_chunked:
+        return Chunked(limit)
+    _check(head.length, limit)
+    return Sized(head.length)
+
+
+def _check(size: int, limit: int | None) -> None:
+    if limit is not None and size > limit:
+        raise TooLarge(f"its body has more than {limit} bytes")

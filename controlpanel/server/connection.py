@@ -144,7 +144,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             head = heads.parse(data)
         except heads.BadRequest as error:
-            self.refuse(400, f"bad request: {error}")
+            self._refuse_bad(error)
             return
         if self._place is None or self._place.is_refusal:
             self.refuse(503, "too many connections", [b"Retry-After: 1"])
@@ -154,11 +154,16 @@ class HttpConnection(asyncio.Protocol):
             self._start(head)
 
     def _start(self, head: heads.Head) -> None:
-        is_upload = head.has_body and self._server.is_upload(head.method, head.raw_path)
+        is_upload = head.has_body and self._server.is_upload(head.method, head.path)
+        try:
+            body = bodies.of(head, None if is_upload else self._server.limits.body)
+        except heads.BadRequest as error:
+            self._refuse_bad(error)
+            return
         self._exchange = Exchange(self, head, is_upload=is_upload)
         self._server.start(self._exchange)
         if head.has_body:
-            self._body = bodies.of(head)
+            self._body = body
             if head.expects_continue:
                 self.write(answers.CONTINUE)
             data = bytes(self._buffer)
@@ -171,7 +176,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             content, rest = self._body.feed(data)
         except heads.BadRequest as error:
-            self._give_up(f"bad request: {error}")
+            self._give_up(error)
             return
         self._exchange.feed(content)
         if rest is not None:
@@ -180,7 +185,7 @@ class HttpConnection(asyncio.Protocol):
             # A body that its reader holds up is no idle connection; one that nobody holds up is.
             self._limit_idling()
 
-    def _give_up(self, message: str) -> None:
+    def _give_up(self, error: heads.BadRequest) -> None:
         """The rest of the request makes no sense, and its answer may have begun."""
         assert self._exchange is not None
         has_begun = self._exchange.is_streaming or self._exchange.answered
@@ -188,7 +193,10 @@ class HttpConnection(asyncio.Protocol):
         if has_begun:
             self.cut()
         else:
-            self.refuse(400, message)
+            self._refuse_bad(error)
+
+    def _refuse_bad(self, error: heads.BadRequest) -> None:
+        self.refuse(error.status, f"bad request: {error}")
 
     def _complete(self, rest: bytes) -> None:
         assert self._exchange is not None

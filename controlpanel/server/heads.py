@@ -14,7 +14,15 @@ SCHEMES = (b"http://", b"https://")
 
 
 class BadRequest(Exception):
-    """What arrived is no request."""
+    """What arrived is no request. ``status`` is what its client is told."""
+
+    status = 400
+
+
+class TooLarge(BadRequest):
+    """A body above the limit."""
+
+    status = 413
 
 
 class Head:

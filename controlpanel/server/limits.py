@@ -20,6 +20,8 @@ class Limits(NamedTuple):
     per_client: int = 5120
     # As Go's server: Docker's clients send long filters and credentials.
     head: int = 1024 * 1024
+    # Of a body that is read before the application sees it, by anybody's request: it may lie in a temporary file.
+    body: int = 16 * 1024 * 1024 + 1
     # Of all connections together: heads that are not complete, and requests sent ahead of an answer.
     pending: int = 64 * 1024 * 1024
     # From the first byte of a head to its end; on TCP also from the connection to the first byte.

@@ -24,7 +24,7 @@ from controlpanel.server.websockets import WebSockets
 
 logger = logging.getLogger(__name__)
 
-IsUpload = Callable[[bytes, bytes], bool]
+IsUpload = Callable[[bytes, str], bool]
 
 
 class Server:

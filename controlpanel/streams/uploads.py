@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
+from controlpanel.rest import versions
+
 ROUTES = (
-    (b"PUT", re.compile(rb"/containers/[^/]+/archive")),
-    (b"POST", re.compile(rb"/images/load")),
-    (b"POST", re.compile(rb"/images/create")),
+    (b"PUT", re.compile(r"/containers/.+/archive")),
+    (b"POST", re.compile(r"/images/(?:load|create)")),
+    # Not built: their views say so before anything has been sent in vain.
+    (b"POST", re.compile(r"/(?:build|plugins/create)")),
 )
-VERSION = re.compile(rb"^/v[0-9.]+(?=/)")
 
 
-def is_upload(method: bytes, uri: bytes) -> bool:
-    """Decide from the request line; ``uri`` may carry a version prefix and a query."""
-    path = VERSION.sub(b"", uri.partition(b"?")[0])
+def is_upload(method: bytes, path: str) -> bool:
+    """Decide from method and path, decoded as for the views; it may begin with a version."""
+    _, path = versions.split(path)
     return any(method == verb and pattern.fullmatch(path) for verb, pattern in ROUTES)

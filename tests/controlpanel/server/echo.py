@@ -193,8 +193,8 @@ PATHS: dict[str, Application] = {
 }
 
 
-def is_upload(method: bytes, target: bytes) -> bool:
-    return target.startswith(b"/images/")
+def is_upload(method: bytes, path: str) -> bool:
+    return path.startswith("/images/")
 
 
 LAYOUT = Layout.from_environment()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -58,6 +59,17 @@ def test_a_chunked_body_that_is_cut_off_is_not_complete(contents: list[bytes], c
 def test_chunks_that_are_none(data: bytes) -> None:
     with pytest.raises(heads.BadRequest):
         bodies.Chunked().feed(data)
+
+
+@given(CONTENTS, st.integers(min_value=0, max_value=600), st.lists(st.integers(min_value=0), max_size=20))
+def test_a_body_above_the_limit_is_refused(contents: list[bytes], limit: int, cuts: list[int]) -> None:
+    data = b"".join(map(answers.chunk, contents)) + b"0\r\n\r\n"
+    size = sum(map(len, contents))
+    sized = heads.parse(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size)
+    chunked = heads.parse(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for head, sent in ((sized, b"".join(contents)), (chunked, data)):
+        with pytest.raises(heads.TooLarge) if size > limit else nullcontext():
+            assert read(bodies.of(head, limit), pieces(sent, cuts) or [b""]) == (b"".join(contents), b"")
 
 
 def test_trailers_without_an_end() -> None:

@@ -69,18 +69,22 @@ def test_any_detach_keys_are_one_byte_a_key_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "uri", "expected"),
+    ("method", "path", "expected"),
     [
-        (b"PUT", b"/v1.47/containers/c/archive?path=/", True),
-        (b"POST", b"/images/load?quiet=1", True),
-        (b"POST", b"/v1.24/images/create?fromSrc=-", True),
-        (b"GET", b"/containers/c/archive?path=/", False),
-        (b"POST", b"/containers/create", False),
-        (b"POST", b"/exec/x/start", False),
+        (b"PUT", "/v1.47/containers/c/archive", True),
+        (b"PUT", "/v1/containers/c/archive", True),
+        (b"PUT", "/containers//c/archive", True),
+        (b"POST", "/images/load", True),
+        (b"POST", "/v1.24/images/create", True),
+        (b"POST", "/build", True),
+        (b"GET", "/containers/c/archive", False),
+        (b"POST", "/containers/create", False),
+        (b"POST", "/exec/x/start", False),
+        (b"PUT", "/v1.2.3/containers/c/archive", False),
     ],
 )
-def test_which_bodies_are_streamed(method: bytes, uri: bytes, expected: bool) -> None:
-    assert is_upload(method, uri) is expected
+def test_which_bodies_are_streamed(method: bytes, path: str, expected: bool) -> None:
+    assert is_upload(method, path) is expected
 
 
 def test_changes_of_an_import() -> None:

@@ -17,7 +17,7 @@ import requests
 
 from engine.containers import wire
 from engine.errors import NotFound
-from tests.controlpanel.streams.conftest import Make
+from tests.controlpanel.streams.conftest import Make, read_all
 from tests.controlpanel.streams.service import Service
 from tests.support.docker import Docker
 
@@ -34,6 +34,21 @@ def stored(service: Service) -> None:
         service.seed({"model": "Image", "id": number, "image_id": f"sha256:{number:064x}"})
         reference = {"model": "ImageReference", "image_id": number, "name": f"docker.io/library/{name}:latest"}
         service.seed(reference)
+
+
+def test_a_path_that_is_written_otherwise_has_the_same_body(service: Service, make: Make) -> None:
+    """Views are chosen by the decoded path; a body that was not kept for them would be an empty archive."""
+    head = f"PUT /%63ontainers/{make()}/archive?path=/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+    with service.connect() as sock:
+        sock.sendall(f"{head}Connection: close\r\n\r\nbody".encode())
+        assert read_all(sock).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_the_page_has_no_version_on_the_socket_either(service: Service) -> None:
+    for path in ("/v1.51/panel/session", "/v1.51/", "/panel/session"):
+        with service.connect() as sock:
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            assert read_all(sock).startswith(b"HTTP/1.1 404 ")
 
 
 def test_load_streams_the_body_and_the_progress(client: docker.APIClient) -> None:

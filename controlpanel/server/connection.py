@@ -178,12 +178,12 @@ class HttpConnection(asyncio.Protocol):
         except heads.BadRequest as error:
             self._give_up(error)
             return
+        if self._exchange.upload is None:
+            # A body that nobody holds up is an idle connection; one that is held up, by this piece maybe, is none.
+            self._limit_idling()
         self._exchange.feed(content)
         if rest is not None:
             self._complete(rest)
-        elif self._exchange.upload is None:
-            # A body that its reader holds up is no idle connection; one that nobody holds up is.
-            self._limit_idling()
 
     def _give_up(self, error: heads.BadRequest) -> None:
         """The rest of the request makes no sense, and its answer may have begun."""
@@ -202,6 +202,7 @@ class HttpConnection(asyncio.Protocol):
         assert self._exchange is not None
         self._body = None
         self._buffer += rest
+        self.resume_body()
         self._server.deadlines.clear(self)
         self._exchange.finish()
         if self._exchange.answered:
@@ -282,8 +283,10 @@ class HttpConnection(asyncio.Protocol):
     def pause_body(self) -> None:
         self._server.deadlines.clear(self)
         self.transport.pause_reading()
+        self._server.unread.add(self, self._look)
 
     def resume_body(self) -> None:
+        self._server.unread.remove(self)
         self.transport.resume_reading()
 
     # Ends
@@ -329,7 +332,7 @@ class HttpConnection(asyncio.Protocol):
 
         TCP does not tell a client that has left from one that has only finished sending; as in Go, a stream ends.
         """
-        if self.peer is None and self._exchange is not None and self._exchange.is_streaming:
+        if self.peer is None and self._has_ended and self._exchange is not None and self._exchange.is_streaming:
             return True
         poller = select.poll()
         poller.register(self.transport.get_extra_info("socket").fileno(), 0)

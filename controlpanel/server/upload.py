@@ -55,7 +55,8 @@ class Upload:
         self._close()
         self._discard = self._discard or Discard(self._cut)
         self._pending.clear()
-        self._resume()
+        if not self.complete:
+            self._resume()
 
     def abort(self) -> None:
         """The client left before the end."""

@@ -57,6 +57,18 @@ async def soon(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, b"done")
 
 
+async def late(scope: Scope, receive: Receive, send: Send) -> None:
+    await asyncio.sleep(3)
+    await answer(send, b"late")
+
+
+async def take(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads a body of more than one message."""
+    while (await receive()).get("more_body"):
+        pass
+    await answer(send, b"taken")
+
+
 async def thread(scope: Scope, receive: Receive, send: Send) -> None:
     await asyncio.to_thread(time.sleep, FOR_EVER)
 
@@ -179,6 +191,8 @@ PATHS: dict[str, Application] = {
     "/objects": objects,
     "/wait": wait,
     "/soon": soon,
+    "/late": late,
+    "/take": take,
     "/endless": endless,
     "/thread": thread,
     "/stubborn": stubborn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -65,6 +65,32 @@ def test_clients_that_leave_while_nothing_of_theirs_is_read(server: Server) -> N
             sock.send(AHEAD)
         eventually(lambda: server.counts()["connections"] > 30)
     eventually(lambda: _fits(server.counts(), before), f"{before}")
+
+
+def test_clients_that_leave_while_their_bodies_are_held_up(server: Server) -> None:
+    """The application does not take what they send."""
+    before = _settled(server)
+    head = b"POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(30):
+            sock = stack.enter_context(server.unix())
+            sock.settimeout(0.1)
+            with suppress(TimeoutError):
+                sock.sendall(head + bytes(5_000_000))
+        eventually(lambda: server.counts()["connections"] > 30)
+    eventually(lambda: _fits(server.counts(), before), f"{before}")
+
+
+def test_a_client_that_asks_much_ahead_during_a_stream_has_not_left(server: Server, connect: Connect) -> None:
+    with connect() as sock:
+        sock.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = sock.recv(1000)
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        while answer.count(b"HTTP/1.1 200") < 2:
+            data = sock.recv(65536)
+            assert data
+            answer += data
+    assert answer.count(b"piece") == 5
 
 
 def test_a_waiting_request_ends_with_its_client(server: Server) -> None:

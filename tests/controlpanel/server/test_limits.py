@@ -26,7 +26,7 @@ def small(nothing_left_behind: None) -> Iterator[Server]:
         connections=CONNECTIONS,
         per_client=PER_CLIENT,
         pending=PENDING,
-        body=50_000,
+        body=200_000,
         refusals=4,
         refusal_seconds=1.0,
         head_seconds=1.0,
@@ -161,19 +161,28 @@ def test_requests_ahead_of_an_answer_are_bounded_in_all(small: Server) -> None:
 def test_a_body_is_bounded_before_anybody_is_asked(connect_small: Connect, coding: str) -> None:
     """It is read before the application is, and lies in a temporary file."""
     with connect_small() as sock:
-        sock.sendall(f"POST /wait HTTP/1.1\r\nHost: x\r\n{coding}\r\n\r\n".encode())
+        sock.sendall(f"POST /take HTTP/1.1\r\nHost: x\r\n{coding}\r\n\r\n".encode())
         with suppress(OSError):
             for _ in range(100):
                 sock.sendall(b"2710\r\n" + bytes(10000) + b"\r\n")
         answer = read_all(sock)
     assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"more than 50000 bytes" in answer
+    assert b"more than 200000 bytes" in answer
 
 
 def test_an_upload_is_not_bounded(connect_small: Connect) -> None:
     with connect_small() as sock:
         sock.sendall(b"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + bytes(1000000))
         assert sock.recv(1000).endswith(b"1000000")
+
+
+def test_a_client_whose_body_is_held_up_is_not_idle(small: Server) -> None:
+    with small.tcp() as sock:
+        sock.sendall(b"POST /late HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n")
+        for _ in range(2):  # the first is taken, the second is not
+            sock.sendall(bytes(80000))
+            time.sleep(0.2)
+        assert sock.recv(1000).endswith(b"late")
 
 
 def test_answers_that_are_not_read_hold_up_their_requests(large: Server) -> None:

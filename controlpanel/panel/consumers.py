@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
+from collections.abc import Coroutine
 from typing import Any
-
-from channels.generic.websocket import AsyncWebsocketConsumer
 
 from controlpanel.access.policy import Principal
 from controlpanel.access.scope import Scope
@@ -25,6 +23,7 @@ from controlpanel.panel.topics.logs import LogsTopic
 from controlpanel.panel.topics.stats import StatsTopic
 from controlpanel.panel.topics.terminal import TerminalTopic
 from controlpanel.panel.topics.topic import Topic
+from controlpanel.rest.consumers import Consumer
 from engine.errors import Conflict, Forbidden, InvalidArgument, MuelleError, NotFound, Unauthorized
 
 TOPICS: dict[str, type[Topic]] = {
@@ -42,15 +41,22 @@ CLOSE_PROTOCOL = 4400
 logger = logging.getLogger(__name__)
 
 
-class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
-    """One page. Each open channel is a task; ``receive`` only dispatches and never waits for a topic."""
+class PanelConsumer(Consumer):
+    """One page. Each open channel is a task; ``receive`` only dispatches and never waits for a topic.
+
+    ``_running`` are the tasks of open channels and of those that are still ending, and the guard.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._topics: dict[int, Topic] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._principal: Principal | None = None
+        self._read_at = 0.0
 
     async def connect(self) -> None:
         self._identity = ScopeIdentity(self.scope)
-        self._topics: dict[int, Topic] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._principal: Principal | None = None
-        self._read_at = 0.0
         try:
             require_same_origin(self.scope)
             principal = (await self.require("containers.view")).principal
@@ -58,24 +64,28 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
             await self.close()
             return
         await self.accept()
-        self._guard = asyncio.create_task(self._watch())
+        self._begin(self._watch())
         await self._send(
             {"type": "welcome", "user": principal.name, "is_admin": principal.is_admin, **about.identity()}
         )
 
-    async def disconnect(self, code: int) -> None:
-        tasks = list(self._tasks.values())
-        if hasattr(self, "_guard"):
-            tasks.append(self._guard)
+    async def clean_up(self) -> None:
+        tasks = list(self._running)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
             if bytes_data is not None:
                 channel, data = split(bytes_data)
-                await self._topic(channel).receive(data)
+                self._topic(channel).receive(data)
             elif text_data is not None:
                 await self._dispatch(Incoming(text_data))
         except NotFound:
@@ -91,12 +101,12 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
             case "open":
                 self._open(channel, message)
             case "close":
-                await self._close(channel)
+                self._close(channel)
             case "confirm":
                 self._topic(channel).window.confirm(message.number("bytes"))
             case "resize":
                 rows, columns = message.number("rows", low=1, high=1000), message.number("columns", low=1, high=1000)
-                await self._topic(channel).resize(rows, columns)
+                self._topic(channel).resize(rows, columns)
             case kind:
                 raise InvalidArgument(f"unknown message {kind!r}")
 
@@ -114,7 +124,7 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
         if len(self._topics) >= MAX_CHANNELS:
             raise Forbidden(f"more than {MAX_CHANNELS} channels")
         topic = self._topics[channel] = TOPICS[name](self, channel, message)
-        self._tasks[channel] = asyncio.create_task(self._run(topic))
+        self._tasks[channel] = self._begin(self._run(topic))
 
     async def _run(self, topic: Topic) -> None:
         reason = ""
@@ -129,17 +139,19 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
         except* Exception as group:
             logger.error("a channel of the page failed", exc_info=group)
             reason = "internal error: see the web process's log"
-        self._topics.pop(topic.channel, None)
-        self._tasks.pop(topic.channel, None)
-        await self._send({"type": "closed", "channel": topic.channel, "message": reason, "exit_code": topic.exit_code})
+        if self._topics.get(topic.channel) is topic:
+            del self._topics[topic.channel], self._tasks[topic.channel]
+            await self._tell_closed(topic, reason)
 
-    async def _close(self, channel: int) -> None:
+    def _close(self, channel: int) -> None:
+        """End a channel, which may take a moment; its number is free at once."""
         self._topics.pop(channel, None)
         task = self._tasks.pop(channel, None)
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
+
+    async def _tell_closed(self, topic: Topic, reason: str) -> None:
+        await self._send({"type": "closed", "channel": topic.channel, "message": reason, "exit_code": topic.exit_code})
 
     async def _watch(self) -> None:
         """End the connection when its user may no longer look, whether or not anything is being sent."""
@@ -148,10 +160,18 @@ class PanelConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
             try:
                 await self.require("containers.view")
                 for topic in list(self._topics.values()):
-                    await self.require(topic.action)
+                    await self._judge(topic)
             except (Unauthorized, Forbidden):
                 await self.close(CLOSE_SIGNED_OUT)
                 return
+
+    async def _judge(self, topic: Topic) -> None:
+        """End a channel whose user may still look, but not at this any more."""
+        try:
+            await self.require(topic.action)
+        except Forbidden as error:
+            self._close(topic.channel)
+            await self._tell_closed(topic, str(error))
 
     async def require(self, action: str) -> Scope:
         if self._principal is None or time.monotonic() - self._read_at > REFRESH:

@@ -41,10 +41,10 @@ class Topic:
     async def run(self) -> None:
         raise NotImplementedError
 
-    async def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Bytes that the page typed; only a terminal wants them."""
 
-    async def resize(self, rows: int, columns: int) -> None:
+    def resize(self, rows: int, columns: int) -> None:
         """The page's terminal changed its size."""
 
     async def container(self) -> Container:

@@ -158,6 +158,21 @@ async def test_a_page_outlives_a_database_that_is_away(
     assert not failures["list"]
 
 
+async def test_who_loses_one_right_loses_its_channels_only(
+    cookie: bytes, running: Container, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "REFRESH", 0.05)
+    monkeypatch.setattr(consumers.TOPICS["stats"], "action", "containers.exec")
+    async with page_of(cookie) as page:
+        await page.open(1, "stats", container=running.id)
+        await page.receive("stats.history")
+        await User.objects.aupdate(is_superuser=False)
+        closed = await page.receive("closed")
+        assert (closed["channel"], closed["message"]) == (1, "ada is not allowed to exec containers")
+        await page.open(2, "containers")
+        await page.receive("containers.all")
+
+
 async def test_a_viewer_gets_no_terminal(viewer: User, running: Container) -> None:
     async with page_of(await sync_to_async(cookie_of)(viewer)) as page:
         await page.send(type="open", channel=1, topic="terminal", container=running.id, command=["sh"])

@@ -12,11 +12,13 @@ from django.conf import settings
 
 from controlpanel.objects import events as object_events
 from controlpanel.objects.models import Container, Exec
+from controlpanel.panel import consumers
 from controlpanel.panel.messages import CHANNEL
 from controlpanel.panel.topics import terminal
+from controlpanel.streams import typed
 from engine.containers import wire
 from engine.errors import InvalidArgument
-from tests.controlpanel.panel.conftest import Page, cookie_of, page_of
+from tests.controlpanel.panel.conftest import Events, Page, connection, cookie_of, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +40,9 @@ class Shim:
         self.requests: list[dict[str, Any]] = []
         self.error: dict[str, Any] | None = None
         self.terminal: socket.socket | None = None
-        self.begun, self.resized = threading.Event(), threading.Event()
+        self.begun, self.resized, self.fits = threading.Event(), threading.Event(), threading.Event()
+        self.answers = threading.Event()
+        self.answers.set()
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
 
@@ -64,6 +68,9 @@ class Shim:
             self.begun.set()
         elif message["op"] == "resize":
             self.resized.set()
+            self.answers.wait(10)
+            if message["height"] == 52:
+                self.fits.set()
         return {}
 
     def close(self) -> None:
@@ -133,12 +140,73 @@ async def test_a_large_paste_arrives_whole(cookie: bytes, running: Container, sh
 async def test_a_process_that_never_reads_loses_its_terminal(
     cookie: bytes, running: Container, shim: Shim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(terminal, "MAX_TYPED", 64 * 1024)
+    monkeypatch.setattr(typed, "LIMIT", 64 * 1024)
     async with page_of(cookie) as page:
         await open_terminal(page, running, shim)
         for _ in range(40):
             await page.communicator.send_to(bytes_data=CHANNEL.pack(7) + b"x" * 32_768)
         assert (await page.receive("closed"))["message"] == "the process does not read what is typed"
+
+
+async def test_a_process_that_never_reads_does_not_hold_the_page_up(
+    cookie: bytes, running: Container, shim: Shim, events: Events
+) -> None:
+    """Closing its terminal waits for nobody, and hanging up for a moment only."""
+    async with page_of(cookie) as page:
+        end = await open_terminal(page, running, shim)
+        for _ in range(40):
+            await page.communicator.send_to(bytes_data=CHANNEL.pack(7) + b"x" * 32_768)
+        await asyncio.sleep(0.1)
+        await page.send(type="close", channel=7)
+        await page.open(7, "containers")
+        await page.receive("containers.all")
+        async with asyncio.timeout(2 * terminal.HANG_UP_SECONDS):
+            await asyncio.to_thread(read, end, 40 * 32_768 + 100)
+
+
+async def test_a_shim_that_does_not_answer_does_not_hold_the_page_up(
+    cookie: bytes, running: Container, shim: Shim, events: Events
+) -> None:
+    async with page_of(cookie) as page:
+        end = await open_terminal(page, running, shim)
+        shim.answers.clear()
+        await page.send(type="resize", channel=7, rows=50, columns=132)
+        await asyncio.to_thread(shim.resized.wait, 10)
+        for rows in (51, 52):
+            await page.send(type="resize", channel=7, rows=rows, columns=132)
+        await page.open(1, "containers")
+        await page.receive("containers.all")
+        shim.answers.set()
+        await asyncio.to_thread(shim.fits.wait, 10)
+        end.close()
+        await page.receive("closed")
+    assert [(request["height"], request["width"]) for request in shim.requests[1:3]] == [(50, 132), (52, 132)]
+
+
+async def test_a_page_whose_handler_waits_leaves_nothing(
+    cookie: bytes, running: Container, shim: Shim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Channels does not tell the consumer of its client's departure, the server cancels it after a while."""
+    stuck = asyncio.Event()
+
+    async def receive(*_: Any, **__: Any) -> None:
+        stuck.set()
+        await asyncio.get_running_loop().create_future()
+
+    before = asyncio.all_tasks()
+    async with asyncio.timeout(20):
+        communicator = connection(cookie)
+        await communicator.connect(timeout=10)
+        page = Page(communicator)
+        await page.receive("welcome")
+        end = await open_terminal(page, running, shim)
+        monkeypatch.setattr(consumers.PanelConsumer, "receive", receive)
+        await communicator.send_to(bytes_data=CHANNEL.pack(7) + b"x")
+        await stuck.wait()
+        communicator.future.cancel()
+        await asyncio.wait({communicator.future})
+        assert await asyncio.to_thread(read, end, 100) == terminal.HANG_UP
+    assert asyncio.all_tasks() <= before
 
 
 async def test_the_end_tells_the_exit_code(cookie: bytes, running: Container, shim: Shim) -> None:

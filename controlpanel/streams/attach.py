@@ -57,14 +57,14 @@ class Wanted(NamedTuple):
             raise InvalidArgument(f"Invalid detach keys ({parameters['detachKeys']}) provided") from error
         return cls(stdin, stdout, stderr, stream, logs, keys)
 
-    def message(self, tty: bool, surplus: bytes = b"") -> wire.Message:
+    def message(self, framed: bool, surplus: bytes = b"") -> wire.Message:
         """The ``attach`` message for a shim."""
         return {
             "op": "attach",
             "stdin": self.stdin,
             "stdout": self.stdout,
             "stderr": self.stderr,
-            "framed": not tty,
+            "framed": framed,
             "detach_keys": list(self.detach_keys),
             "surplus": base64.b64encode(surplus).decode(),
         }
@@ -77,21 +77,26 @@ class AttachView(EngineView):
         wanted = Wanted.of(request.query_params.dict())
         try:
             container = await find(self.scope, name)
-            await _has_somebody_to_take_it(container, wanted)
+            await has_somebody_to_take_it(container, wanted)
         except MuelleError as error:
             return _refusal(request._request, error)
         tty = container.config["Tty"]
 
         async def take(client: socket.socket, surplus: bytes) -> None:
-            if wanted.logs and await _replay(container, client, surplus, wanted):
-                return
-            if wanted.stream:
-                await hand_over(container, client.fileno(), wanted.message(tty, surplus), tty)
+            await serve(container, client, surplus, wanted, framed=not tty)
 
         return hijack(request._request, tty, take)
 
 
-async def _has_somebody_to_take_it(container: Container, wanted: Wanted) -> None:
+async def serve(container: Container, client: socket.socket, surplus: bytes, wanted: Wanted, *, framed: bool) -> None:
+    """Give a client what it wants, until there is no more of it or the connection is somebody else's."""
+    if wanted.logs and await _replay(container, client, surplus, wanted, framed):
+        return
+    if wanted.stream:
+        await _hand_over(container, client.fileno(), wanted.message(framed, surplus))
+
+
+async def has_somebody_to_take_it(container: Container, wanted: Wanted) -> None:
     """Wait for a launcher that is being restarted, while a status can still say that none came.
 
     A client who is told so does not go on to start a container whose output it would never see.
@@ -110,20 +115,20 @@ async def _has_somebody_to_take_it(container: Container, wanted: Wanted) -> None
             return
 
 
-async def _replay(container: Container, client: socket.socket, surplus: bytes, wanted: Wanted) -> bool:
+async def _replay(container: Container, client: socket.socket, surplus: bytes, wanted: Wanted, framed: bool) -> bool:
     """Send the log first; true when nothing is left to be done."""
     selection = Selection(stdout=wanted.stdout, stderr=wanted.stderr)
     if not wanted.stream or container.config["Tty"] or not container.is_alive:
-        await replay.send_log(container, client, selection, live=False)
+        await replay.send_log(container, client, selection, framed=framed, live=False)
         return not wanted.stream
     stdin: socket.socket | None = None
     if wanted.stdin:
         stdin, theirs = socket.socketpair()
         stdin.setblocking(False)
         with theirs:
-            message = wanted._replace(stdout=False, stderr=False).message(False, surplus)
-            await hand_over(container, theirs.fileno(), message, False)
-    await replay.send_log_and_input(container, client, selection, stdin)
+            message = wanted._replace(stdout=False, stderr=False).message(framed, surplus)
+            await _hand_over(container, theirs.fileno(), message)
+    await replay.send_log_and_input(container, client, selection, stdin, framed=framed)
     return True
 
 
@@ -137,7 +142,7 @@ async def find(scope: Scope, name: str) -> Container:
     return container
 
 
-async def hand_over(container: Container, client: int, message: wire.Message, tty: bool) -> None:
+async def _hand_over(container: Container, client: int, message: wire.Message) -> None:
     """Pass the connection to the shim, or to the launcher while there is no shim; tell the client when nobody takes it.
 
     The head of the answer has just been written. The message goes out before this process handles another request, so
@@ -150,15 +155,15 @@ async def hand_over(container: Container, client: int, message: wire.Message, tt
         except (Unavailable, Conflict):
             await shims.call(layout.attach_socket, {**message, "container": container.id}, [client])
     except MuelleError as error:
-        tell(client, error.message, tty)
+        tell(client, error.message, framed=message["framed"])
 
 
-def tell(client: int, text: str, tty: bool) -> None:
+def tell(client: int, text: str, *, framed: bool) -> None:
     """Write an error where the client shows it: no status is left to carry it once the connection is hijacked."""
     data = f"{text}\r\n".encode()
     with contextlib.suppress(OSError), socket.socket(fileno=client) as sock:
         try:
-            sock.send(data if tty else frames.header(frames.STDERR, len(data)) + data)
+            sock.send(frames.header(frames.STDERR, len(data)) + data if framed else data)
         finally:
             sock.detach()
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import re
 import socket
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.asgi import ASGIRequest
@@ -21,8 +20,11 @@ from django.core.handlers.asgi import ASGIRequest
 from controlpanel.access.authentication import authenticate_async
 from controlpanel.access.scope import Scope
 from controlpanel.access.sockets import require_same_origin
-from controlpanel.streams.attach import Wanted, find, hand_over
-from engine.errors import MuelleError
+from controlpanel.rest import versions
+from controlpanel.rest.consumers import Consumer
+from controlpanel.streams.attach import Wanted, find, has_somebody_to_take_it, serve
+from controlpanel.streams.typed import Typed
+from engine.errors import InvalidArgument, MuelleError
 
 if TYPE_CHECKING:
     from controlpanel.objects.models import Container
@@ -30,46 +32,50 @@ if TYPE_CHECKING:
 BLOCK = 64 * 1024
 # Before 1.42 the flags in the query meant nothing.
 FLAGS_SINCE = (1, 42)
-VERSION = re.compile(r"^/v([0-9]+)\.([0-9]+)/")
+# RFC 6455 section 7.4.1: the client sends more than its policy allows.
+CLOSE_OVERRUN = 1008
 
 
-class AttachConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+class AttachConsumer(Consumer):
     """One attached client. The shim sees its departure as the end of the pair."""
 
-    pair: socket.socket | None = None
-    reading: asyncio.Task[None] | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed = Typed()
+        self._pair: socket.socket | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def connect(self) -> None:
         try:
             require_same_origin(self.scope)
+            wanted = _wanted(self.scope)
             scope = Scope.of(await authenticate_async(_request(self.scope)))
             container = await find(scope, self.scope["url_route"]["kwargs"]["name"])
-            wanted = _wanted(self.scope)
+            await has_somebody_to_take_it(container, wanted)
         except MuelleError:
             await self.close()
             return
         await self.accept()
-        await self._begin(container, wanted)
+        self._begin(container, wanted)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.pair is not None:
-            data = bytes_data if bytes_data is not None else (text_data or "").encode()
-            with contextlib.suppress(OSError):
-                await asyncio.get_running_loop().sock_sendall(self.pair, data)
+        data = bytes_data if bytes_data is not None else (text_data or "").encode()
+        if not self._typed.put(data):
+            await self.close(CLOSE_OVERRUN)
 
-    async def disconnect(self, code: int) -> None:
-        if self.reading is not None:
-            self.reading.cancel()
-        if self.pair is not None:
-            self.pair.close()
+    async def clean_up(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pair is not None:
+            self._pair.close()
 
-    async def _begin(self, container: Container, wanted: Wanted) -> None:
-        self.pair, theirs = socket.socketpair()
-        self.pair.setblocking(False)
-        with theirs:
-            message = {**wanted.message(tty=container.config["Tty"]), "framed": False}
-            await hand_over(container, theirs.fileno(), message, tty=True)
-        self.reading = asyncio.create_task(self._read(self.pair))
+    def _begin(self, container: Container, wanted: Wanted) -> None:
+        pair, theirs = socket.socketpair()
+        self._pair = pair
+        pair.setblocking(False)
+        work: list[Coroutine[Any, Any, None]] = [_serve(container, theirs, wanted), self._read(pair), self._write(pair)]
+        self._tasks = [asyncio.create_task(each) for each in work]
 
     async def _read(self, pair: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -77,6 +83,16 @@ class AttachConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels 
             while data := await loop.sock_recv(pair, BLOCK):
                 await self.send(bytes_data=data)
         await self.close()
+
+    async def _write(self, pair: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            await self._typed.forward(lambda data: loop.sock_sendall(pair, data))
+
+
+async def _serve(container: Container, client: socket.socket, wanted: Wanted) -> None:
+    with client:
+        await serve(container, client, b"", wanted, framed=False)
 
 
 def _request(scope: dict[str, Any]) -> ASGIRequest:
@@ -90,8 +106,10 @@ def _request(scope: dict[str, Any]) -> ASGIRequest:
 
 
 def _wanted(scope: dict[str, Any]) -> Wanted:
+    """Raises InvalidArgument, also for a version that is not served."""
+    version, _ = versions.split(scope["path"])
+    version = version or versions.MAXIMUM
+    if message := versions.fault(version):
+        raise InvalidArgument(message)
     wanted = Wanted.of(dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)))
-    match = VERSION.match(scope["path"])
-    if match and (int(match[1]), int(match[2])) < FLAGS_SINCE:
-        return wanted._replace(stdin=True, stdout=True, stderr=True)
-    return wanted
+    return wanted if version >= FLAGS_SINCE else wanted._replace(stdin=True, stdout=True, stderr=True)

@@ -47,7 +47,7 @@ class ExecStartView(EngineView):
             try:
                 await execs.start(session, stdio, [client.fileno()])
             except Conflict as error:
-                tell(client.fileno(), error.message, raw)
+                tell(client.fileno(), error.message, framed=not raw)
             except MuelleError:
                 # The shim has told the client why; its exit code waits in the exec's inspect.
                 return

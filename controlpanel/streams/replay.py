@@ -25,12 +25,14 @@ BLOCK = 64 * 1024
 LOOK_SECONDS = 1.0
 
 
-async def send_log(container: Container, client: socket.socket, selection: Selection, *, live: bool) -> None:
+async def send_log(
+    container: Container, client: socket.socket, selection: Selection, *, framed: bool, live: bool
+) -> None:
     """Write the log to the client in the form of an attached stream; with ``live`` until the container has ended.
 
     Returns early when the client has left.
     """
-    form = logs.Form(framed=not container.config["Tty"], timestamps=False, details=False)
+    form = logs.Form(framed=framed, timestamps=False, details=False)
     loop = asyncio.get_running_loop()
     client.setblocking(False)
     with contextlib.suppress(ConnectionError):
@@ -40,10 +42,10 @@ async def send_log(container: Container, client: socket.socket, selection: Selec
 
 
 async def send_log_and_input(
-    container: Container, client: socket.socket, selection: Selection, stdin: socket.socket | None
+    container: Container, client: socket.socket, selection: Selection, stdin: socket.socket | None, *, framed: bool
 ) -> None:
     """The live form, with what the client types going to ``stdin``, which is owned and closed here."""
-    output = asyncio.create_task(send_log(container, client, selection, live=True))
+    output = asyncio.create_task(send_log(container, client, selection, framed=framed, live=True))
     typed = asyncio.create_task(_forward(client, stdin))
     try:
         await asyncio.wait({output, typed}, return_when=asyncio.FIRST_COMPLETED)

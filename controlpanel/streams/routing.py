@@ -7,5 +7,5 @@ from django.urls import URLPattern, re_path
 from controlpanel.streams.attach_websocket import AttachConsumer
 
 websocket_urlpatterns: list[URLPattern] = [
-    re_path(r"^(?:v[0-9.]+/)?containers/(?P<name>.+)/attach/ws$", AttachConsumer.as_asgi()),
+    re_path(r"^(?:v[0-9]+(?:\.[0-9]+)?/)?containers/(?P<name>.+)/attach/ws$", AttachConsumer.as_asgi()),
 ]

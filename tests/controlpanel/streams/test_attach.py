@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 from engine.containers import frames, wire
 from tests.controlpanel.streams.conftest import Make, read_all
 from tests.controlpanel.streams.doubles import client_socket, listening
-from tests.controlpanel.streams.service import Service
+from tests.controlpanel.streams.service import Service, eventually
 
 if TYPE_CHECKING:
     import docker
@@ -188,6 +189,52 @@ def test_attach_over_a_websocket(service: Service, make: Make) -> None:
             answer += sock.recv(100)
     assert answer[:11] == bytes((0x82, 9)) + b"got hello"
     assert double.messages[0]["framed"] is False
+
+
+def masked(data: bytes) -> bytes:
+    """A binary message, masked with zeros (RFC 6455 section 5.2)."""
+    return b"\x82\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data
+
+
+def test_over_a_websocket_the_log_comes_first(service: Service, make: Make, write_log: Callable[..., None]) -> None:
+    """And without ``stream`` nothing else."""
+    container = make()
+    write_log(container, "one\n", "two\n")
+    with service.connect() as sock:
+        sock.sendall(HANDSHAKE.format(container, "").replace("stream=1&stdin=1", "logs=1").encode())
+        answer = read_all(sock)
+    assert b"\x82\x08one\ntwo\n" in answer
+
+
+@pytest.mark.parametrize("version", ["1.23", "1.52", "1.2.3"])
+def test_a_websocket_of_another_version_is_refused(service: Service, make: Make, version: str) -> None:
+    container = make(status="running", previous_status="running")
+    with listening(service.layout.shim_socket(container), echo), service.connect() as sock:
+        sock.sendall(HANDSHAKE.format(container, "").replace("1.47", version).encode())
+        assert sock.recv(1000).startswith(b"HTTP/1.1 403 ")
+
+
+def test_who_types_into_a_container_that_does_not_read_loses_its_websocket(service: Service, make: Make) -> None:
+    """A client that leaves first leaves nothing behind."""
+    container = make(status="running", previous_status="running")
+    kept: list[int] = []
+
+    def shim(message: wire.Message, fds: list[int], connection: socket.socket) -> wire.Message:
+        kept.extend(fds)
+        return {}
+
+    before = service.connections()
+    with listening(service.layout.shim_socket(container), shim):
+        for patient in (True, False):
+            with service.connect() as sock:
+                sock.sendall(HANDSHAKE.format(container, "").encode())
+                assert sock.recv(1000).startswith(b"HTTP/1.1 101 ")
+                with contextlib.suppress(ConnectionError):
+                    for _ in range(10 if patient else 200):
+                        sock.sendall(masked(bytes(60_000)))
+                    assert patient or b"\x88" in sock.recv(1000), "the server took it all"
+        eventually(lambda: service.connections() <= before)
+    wire.close_all(kept)
 
 
 def test_a_page_of_another_origin_may_not_attach(service: Service, make: Make) -> None:

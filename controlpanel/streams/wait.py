@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from controlpanel.access.scope import Scope
 from controlpanel.objects.models import Container
@@ -29,6 +29,8 @@ UNKNOWN = -1
 # How long events of a container that is gone may be on their way: senders keep them while the broker is away.
 LATE_SECONDS = 5.0
 LATE_PAUSE = 0.2
+# By how much the broker's clock, which numbers the events, may be behind ours.
+SKEW_SECONDS = 60.0
 
 
 class WaitView(EngineView):
@@ -60,28 +62,30 @@ async def exit_code(scope: Scope, queue: hub.Queue, container: Container, condit
     if condition == NOT_RUNNING and not container.is_running:
         return container.exit_code
     known = container.exit_code
+    heard = f"{int((time.time() - SKEW_SECONDS) * 1000)}-0"
     while True:
         entry = await queue.get()
         if entry is None:
-            found = await _look(scope, container, condition, known)
+            found = await _look(scope, container, condition, known, heard)
             if found != UNKNOWN:
                 return found
             continue
+        heard = entry.id
         if entry.event["Type"] != "container" or entry.event["Actor"]["ID"] != container.id:
             continue
-        if entry.event["Action"] == "die":
-            known = int(entry.event["Actor"]["Attributes"].get("exitCode", known))
-            if condition != REMOVED:
-                return known
-        elif entry.event["Action"] == "destroy":
+        known = _exit_code(entry.event, known)
+        if entry.event["Action"] == "destroy" or (entry.event["Action"] == "die" and condition != REMOVED):
             return known
 
 
-async def _look(scope: Scope, before: Container, condition: str, known: int) -> int:
-    """Events may have been missed: compare the row with what it was. A row that is gone satisfies every condition."""
+async def _look(scope: Scope, before: Container, condition: str, known: int, heard: str) -> int:
+    """Events after ``heard`` may have been missed: compare the row with what it was.
+
+    A row that is gone satisfies every condition.
+    """
     now = await scope.containers().filter(pk=before.pk).afirst()
     if now is None:
-        return await _told(scope, before.id, known)
+        return await _told(scope, before.id, known, heard)
     if condition == REMOVED:
         return now.exit_code if now.status == Status.DEAD else UNKNOWN
     has_exited = now.finished_at != before.finished_at
@@ -90,22 +94,22 @@ async def _look(scope: Scope, before: Container, condition: str, known: int) -> 
     return UNKNOWN
 
 
-async def _told(scope: Scope, container_id: str, known: int) -> int:
-    """The exit code of a container that has been removed: only its events still have it."""
+async def _told(scope: Scope, container_id: str, known: int, heard: str) -> int:
+    """The exit code of a container that has been removed: only its events still have it, those after ``heard``."""
     deadline = time.monotonic() + LATE_SECONDS
-    while (code := _last_exit(await hub.history(scope, "-"), container_id)) is None:
+    while True:
+        for entry in await hub.history(scope, f"({heard}"):
+            heard, event = entry.id, entry.event
+            if event["Type"] != "container" or event["Actor"]["ID"] != container_id:
+                continue
+            if event["Action"] == "destroy":
+                return known
+            known = _exit_code(event, known)
         if time.monotonic() > deadline:
             return known
         await asyncio.sleep(LATE_PAUSE)
-    return known if code == UNKNOWN else code
 
 
-def _last_exit(entries: Iterable[hub.Entry], container_id: str) -> int | None:
-    """The code of the last ``die``, UNKNOWN when there was none; None while nothing tells of the removal."""
-    code, removed = UNKNOWN, False
-    for event in (entry.event for entry in entries):
-        if event["Type"] == "container" and event["Actor"]["ID"] == container_id:
-            removed = event["Action"] == "destroy"
-            if event["Action"] == "die":
-                code = int(event["Actor"]["Attributes"].get("exitCode", UNKNOWN))
-    return code if removed else None
+def _exit_code(event: Mapping[str, Any], known: int) -> int:
+    """The code that a ``die`` tells; ``known`` when it tells none, and for any other event."""
+    return int(event["Actor"]["Attributes"].get("exitCode", known)) if event["Action"] == "die" else known

@@ -131,8 +131,27 @@ async def test_a_container_that_went_while_nobody_listened(monkeypatch: pytest.M
     assert await wait.exit_code(Scope.of_engine(), queue, container, condition) == 7
 
 
-def entries(*actions: str, code: str) -> list[hub.Entry]:
+@pytest.mark.django_db(transaction=True)
+async def test_no_past_event_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole stream is long, and would be read five times a second by each who waits."""
+    monkeypatch.setattr(wait, "LATE_PAUSE", 0.01)
+    asked: list[str] = []
+    told = [[], entries("die", code="7", entry_id="5-1"), entries("destroy", code="", entry_id="5-2")]
+
+    async def history(_viewer: hub.Viewer, start: str) -> list[hub.Entry]:
+        asked.append(start)
+        return told.pop(0)
+
+    monkeypatch.setattr(hub, "history", history)
+    queue: hub.Queue = asyncio.Queue()
+    for each in (*entries("start", code="", entry_id="4-0"), None):
+        queue.put_nowait(each)
+    assert await wait.exit_code(Scope.of_engine(), queue, Container(id="c" * 64, status="running"), "removed") == 7
+    assert asked == ["(4-0", "(4-0", "(5-1"]
+
+
+def entries(*actions: str, code: str, entry_id: str = "1-0") -> list[hub.Entry]:
     happened = [
         Event("container", action, "c" * 64, {"exitCode": code} if action == "die" else {}, 1) for action in actions
     ]
-    return [hub.Entry("1-0", each.to_json()) for each in happened]
+    return [hub.Entry(entry_id, each.to_json()) for each in happened]

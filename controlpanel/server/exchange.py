@@ -205,8 +205,9 @@ class Exchange:
     async def detach(self) -> Detached:
         """Take the connection out of the server (``muelle.connection`` of the scope)."""
         await self._connection.flushed()
+        released = self._connection.release()
         self.detached = True
-        return self._connection.release()
+        return released
 
     def ended(self, task: asyncio.Task[Any]) -> None:
         """The application is done, one way or another: it owes an answer. Called once."""

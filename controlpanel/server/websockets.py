@@ -103,10 +103,21 @@ class WebSockets(DaphneServer):  # type: ignore[misc]
     def adopt(self, connection: HttpConnection, head: Head) -> None:
         """Move a connection from asyncio's transport to one of Twisted, and let Daphne read the request again."""
         protocol: WebSocket = self.factory.buildProtocol(None)
-        protocol.place = connection.take_place()
         protocol.extension = {} if connection.peer is None else {PEER: connection.peer}
         # What Daphne's own HTTP protocol does when it hands a connection over.
         protocol._raw_query_string = head.query
+        protocol.place = connection.take_place()
+        try:
+            surplus = self._move(connection, protocol)
+        except OSError:
+            # There are no more descriptors.
+            if protocol.place is not None:
+                protocol.place.give_back()
+            raise
+        protocol.dataReceived(head.to_bytes() + surplus)
+
+    def _move(self, connection: HttpConnection, protocol: WebSocket) -> bytes:
+        """What had been read past the request. Raises OSError."""
         family = connection.family
         fd, surplus = connection.release()
         try:
@@ -114,7 +125,7 @@ class WebSockets(DaphneServer):  # type: ignore[misc]
             reactor.adoptStreamConnection(fd, family, Adopter(protocol))
         finally:
             os.close(fd)
-        protocol.dataReceived(head.to_bytes() + surplus)
+        return surplus
 
     def create_application(self, protocol: WebSocket, scope: dict[str, Any]) -> asyncio.Queue[Any] | None:
         """Start the application; it is reaped when it ends, not by a timer."""

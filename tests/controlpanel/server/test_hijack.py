@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import io
+import resource
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
 
 from controlpanel.server.responses import HijackResponse
 from controlpanel.server.scope import CONNECTION, Detached
-from tests.controlpanel.server.conftest import Connect, read_all
+from tests.controlpanel.server.conftest import Connect, Server, read_all
+from tests.controlpanel.streams.service import eventually
 
+HANDSHAKE = (
+    b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+Limit = Callable[[int], None]
 HIJACK = b"POST /hijack HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -40,6 +49,37 @@ def test_answers_to_earlier_requests_come_first(connect: Connect) -> None:
         answer = read_all(sock)
     assert answer.count(b"HTTP/1.1 200 OK") == 3
     assert answer.endswith(b"HTTP/1.1 101 UPGRADED\r\n\r\n end")
+
+
+@pytest.fixture
+def exhausted(server: Server) -> Iterator[Limit]:
+    """The server gets no more descriptors."""
+    before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+
+    def limit(to: int) -> None:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (to, before[1]))
+
+    yield limit
+    limit(before[0])
+
+
+def test_without_a_descriptor_the_client_is_told(server: Server, connect: Connect, exhausted: Limit) -> None:
+    with connect() as sock:
+        eventually(lambda: server.counts()["connections"] == 2)
+        exhausted(3)
+        sock.sendall(HIJACK)
+        assert sock.recv(1000).startswith(b"HTTP/1.1 500 ")
+
+
+def test_without_a_descriptor_a_websocket_takes_no_place(server: Server, connect: Connect, exhausted: Limit) -> None:
+    with connect() as sock:
+        eventually(lambda: server.counts()["connections"] == 2)
+        exhausted(3)
+        sock.sendall(HANDSHAKE)
+        with suppress(ConnectionResetError):
+            assert sock.recv(1000) == b""
+        exhausted(1000)
+        eventually(lambda: server.counts()["connections"] == 1)
 
 
 class Gone:

@@ -6,7 +6,6 @@ with a hundred containers that is half of the time.
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -21,12 +20,11 @@ from controlpanel.api import durations, endpoints, mounts
 from controlpanel.contracts.containers import Sizes
 from controlpanel.objects import states
 from controlpanel.objects.states import Status
+from controlpanel.rest.listing import image_names, newest_first, shown_image
 from engine import rfc3339
 from engine.containers.config import complete_config
 from engine.containers.config.image import command
 from engine.containers.config.objects import Config
-from engine.errors import InvalidArgument
-from engine.images import references
 
 COLUMNS = (
     "id", "name", "image_name", "image_id", "status", "previous_status", "exit_code", "created_at", "started_at",
@@ -64,8 +62,8 @@ class Row(NamedTuple):
 
     @property
     def state(self) -> str:
-        """Docker's state: ``starting`` is shown as the state before it."""
-        return self.previous_status if self.status == Status.STARTING else self.status
+        """Docker's state."""
+        return states.shown(self.status, self.previous_status)
 
     @property
     def is_running(self) -> bool:
@@ -84,8 +82,7 @@ def rows(scope: Scope, *, everything: bool) -> list[Row]:
     found = [_row(values) for values in query.annotate(**EXPRESSIONS).values_list(*COLUMNS, *EXPRESSIONS)]
     if not everything:
         found = [row for row in found if row.is_running]
-    # Without its Z a time with a shorter fraction sorts before one with a longer.
-    return sorted(found, key=lambda row: row.created_at[:-1], reverse=True)
+    return newest_first(found)
 
 
 def _row(values: tuple[Any, ...]) -> Row:
@@ -135,24 +132,3 @@ def _quoted(word: str) -> str:
 
 def _sizes(sizes: Sizes | None) -> dict[str, int]:
     return {} if sizes is None else {"SizeRw": sizes["rw"], "SizeRootFs": sizes["rootfs"]}
-
-
-def image_names(scope: Scope) -> dict[str, str]:
-    """Image IDs by canonical reference."""
-    return dict(scope.references().values_list("name", "image__image_id"))
-
-
-def shown_image(name: str, image_id: str, names: Mapping[str, str]) -> str:
-    """The name that the container was made from while it still means that image, else the image's ID."""
-    if image_id.removeprefix("sha256:").startswith(name.removeprefix("sha256:")):
-        return name
-    return name if names.get(_canonical(name)) == image_id else image_id
-
-
-@functools.lru_cache(maxsize=1024)
-def _canonical(name: str) -> str:
-    """The whole name of an image; empty for what is no name. Many containers share few images."""
-    try:
-        return references.parse(name).canonical
-    except InvalidArgument:
-        return ""

@@ -1,4 +1,4 @@
-"""``/_ping``, ``/version``, ``/info``, ``/system/df``, ``/auth``."""
+"""``/_ping``, ``/version``, ``/info``, ``/system/df``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from controlpanel.api import disk_usage, host
 from controlpanel.contracts import system as contract
+from controlpanel.objects import states
 from controlpanel.objects.states import Status
 from controlpanel.rest import versions
 from controlpanel.rest.views import EngineView, in_thread
@@ -67,15 +68,15 @@ class InfoView(EngineView):
 
     def _counts(self) -> dict[str, Any]:
         rows = self.scope.containers().values_list("status", "previous_status")
-        states = Counter(previous if status == Status.STARTING else status for status, previous in rows)
-        total = states.total()
-        running = states[Status.RUNNING] + states[Status.RESTARTING]
+        counts = Counter(states.shown(status, previous) for status, previous in rows)
+        total = counts.total()
+        running = counts[Status.RUNNING] + counts[Status.RESTARTING]
         return {
             "ID": settings.MUELLE_LAYOUT.instance or "muelle",
             "Containers": total,
             "ContainersRunning": running,
-            "ContainersPaused": states[Status.PAUSED],
-            "ContainersStopped": total - running - states[Status.PAUSED],
+            "ContainersPaused": counts[Status.PAUSED],
+            "ContainersStopped": total - running - counts[Status.PAUSED],
             "Images": self.scope.images().count(),
         }
 

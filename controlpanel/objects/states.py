@@ -47,6 +47,11 @@ STARTABLE = frozenset({Status.CREATED, Status.EXITED, Status.RESTARTING})
 REMOVABLE = frozenset({Status.CREATED, Status.EXITED, Status.DEAD})
 
 
+def shown(status: str, previous: str) -> str:
+    """Docker's state, for which nobody is on the way to somewhere: ``starting`` is the state before it."""
+    return previous if status == Status.STARTING else status
+
+
 def check(sources: Iterable[Status], target: Status) -> None:
     """Refuse a move that the table does not have: a programming error, found by the first test that takes it."""
     for source in sources:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypedDict
 
 import orjson
@@ -12,8 +12,9 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
 from controlpanel.access.scope import Scope
+from controlpanel.objects import states
 from controlpanel.objects.models import Endpoint, Image
-from controlpanel.objects.states import Status
+from controlpanel.rest.listing import image_names, newest_first, shown_image
 from engine.containers.config import complete_config
 from engine.containers.config.image import command
 from engine.containers.config.objects import Config
@@ -31,7 +32,7 @@ class Port(TypedDict):
 
 
 class ContainerRow(TypedDict):
-    """One line of the containers list. Times are RFC 3339 or empty."""
+    """One line of the containers list. Times are RFC 3339 or empty; ``image`` is an ID when no name means it now."""
 
     id: str
     name: str
@@ -108,14 +109,15 @@ class Address(NamedTuple):
 
 
 def containers(scope: Scope, ids: Iterable[str] | None = None) -> list[ContainerRow]:
-    """The containers in reach, newest first; only ``ids`` when given. Two queries."""
+    """The containers in reach, newest first; only ``ids`` when given. Three queries."""
     rows, endpoints = scope.containers(), scope.endpoints()
     if ids is not None:
         chosen = list(ids)
         rows, endpoints = rows.filter(pk__in=chosen), endpoints.filter(container_id__in=chosen)
     addresses = _addresses(endpoints)
-    found = rows.order_by("-created_at").annotate(**EXPRESSIONS).values_list(*COLUMNS, *EXPRESSIONS)
-    return [_container(_row(values), addresses.get(values[0], [])) for values in found]
+    found = [_row(values) for values in rows.annotate(**EXPRESSIONS).values_list(*COLUMNS, *EXPRESSIONS)]
+    names = image_names(scope)
+    return [_container(row, addresses.get(row.id, []), names) for row in newest_first(found)]
 
 
 def _row(values: tuple[Any, ...]) -> Row:
@@ -144,17 +146,18 @@ def images(scope: Scope) -> list[ImageRow]:
 
 def counts(scope: Scope) -> dict[str, int]:
     """How many containers are in each state."""
-    return dict(Counter(scope.containers().values_list("status", flat=True)))
+    rows = scope.containers().values_list("status", "previous_status")
+    return dict(Counter(states.shown(status, previous) for status, previous in rows))
 
 
-def _container(row: Row, addresses: list[Address]) -> ContainerRow:
+def _container(row: Row, addresses: list[Address], names: Mapping[str, str]) -> ContainerRow:
     return {
         "id": row.id,
         "name": row.name,
-        "image": row.image_name,
+        "image": shown_image(row.image_name, row.image_id, names),
         "image_id": row.image_id,
         "command": " ".join(command(row.config)),
-        "status": row.previous_status if row.status == Status.STARTING else row.status,
+        "status": states.shown(row.status, row.previous_status),
         "exit_code": row.exit_code,
         "error": row.error,
         "oom_killed": row.oom_killed,

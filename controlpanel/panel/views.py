@@ -14,6 +14,7 @@ from controlpanel.panel import about as this_installation
 from controlpanel.panel import assets, listing, log_file
 from controlpanel.rest.views import EngineView
 from controlpanel.server.responses import StreamedResponse
+from controlpanel.streams import logs
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class LogView(EngineView):
     async def get(self, request: Request, reference: str) -> StreamedResponse:
         """The whole log as a text file: ``?timestamps=1`` puts the time before each line."""
         container = await self.scope.find_container(reference, self.action)
+        logs.require_readable(container)
         body = log_file.lines(container, timestamps=request.query_params.get("timestamps") == "1")
         response = StreamedResponse(body, content_type="text/plain; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{container.name}.log"'

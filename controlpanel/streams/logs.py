@@ -47,14 +47,15 @@ class LogsView(EngineView):
         if not (selection.stdout or selection.stderr):
             raise InvalidArgument("Bad parameters: you must choose at least one stream")
         container = await self.scope.find_container(name, self.action)
-        _require_readable(container)
+        require_readable(container)
         tty = container.config["Tty"]
         form = Form(not tty, query.flag(parameters, "timestamps"), query.flag(parameters, "details"))
         records = follow(container, selection, _tail(parameters.get("tail")), live=query.flag(parameters, "follow"))
         return stream(_rendered(records, form), stream_type(request._request, tty))
 
 
-def _require_readable(container: Container) -> None:
+def require_readable(container: Container) -> None:
+    """Raise Unsupported for a container that keeps no log, Conflict for one that is being removed."""
     if container.host_config["LogConfig"]["Type"] == "none":
         raise Unsupported("configured logging driver does not support reading")
     if container.status in (Status.DEAD, Status.REMOVING):

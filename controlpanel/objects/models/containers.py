@@ -118,8 +118,8 @@ class Container(models.Model):
 
     @property
     def docker_status(self) -> str:
-        """Docker's State.Status: ``starting`` is shown as the state before it."""
-        return self.previous_status if self.status == Status.STARTING else self.status
+        """Docker's State.Status."""
+        return states.shown(self.status, self.previous_status)
 
     @property
     def is_alive(self) -> bool:

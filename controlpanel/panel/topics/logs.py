@@ -29,6 +29,7 @@ class LogsTopic(Topic):
         async with hub.subscribe(self.page) as queue:
             while True:
                 container = await self.container()
+                logs.require_readable(container)
                 last = await self._follow(container, tail, last)
                 await self.page.send_message(self.channel, {"type": "logs.ended", "channel": self.channel})
                 await self._next_start(queue, container)

@@ -261,6 +261,13 @@ async def test_a_log_goes_on_over_a_restart_without_repeating(
     assert log.tails[0] == 50
 
 
+async def test_a_container_without_a_log_says_so(cookie: bytes, make_container: MakeContainer, events: Events) -> None:
+    made = await sync_to_async(make_container)("quiet", host_config={"LogConfig": {"Type": "none", "Config": {}}})
+    async with page_of(cookie) as page:
+        await page.open(1, "logs", container=made.id)
+        assert (await page.receive("closed"))["message"] == "configured logging driver does not support reading"
+
+
 async def test_the_log_of_a_removed_container_closes(
     cookie: bytes, running: Container, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:

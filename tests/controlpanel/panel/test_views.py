@@ -101,6 +101,28 @@ def test_a_container_being_started_shows_the_state_before(make_container: MakeCo
     made = make_container("web", status=Status.EXITED)
     made.move((Status.EXITED,), Status.STARTING)
     assert listing.containers(Scope.of_engine())[0]["status"] == "exited"
+    assert listing.counts(Scope.of_engine()) == {"exited": 1}
+
+
+def test_the_newest_container_comes_first(make_container: MakeContainer) -> None:
+    for name, second in (("oldest", "01"), ("newest", "01.9"), ("middle", "01.25")):
+        make_container(name, created_at=f"2026-01-01T00:00:{second}Z")
+    assert [row["name"] for row in listing.containers(Scope.of_engine())] == ["newest", "middle", "oldest"]
+
+
+def test_a_name_that_means_another_image_by_now_is_not_shown(running: Container, image: Image) -> None:
+    assert listing.containers(Scope.of_engine())[0]["image"] == "busybox"
+    image.references.all().delete()
+    assert listing.containers(Scope.of_engine())[0]["image"] == IMAGE_ID
+
+
+def test_a_container_without_a_log_says_so(viewer: User, make_container: MakeContainer, http: Client) -> None:
+    made = make_container("quiet", host_config={"LogConfig": {"Type": "none", "Config": {}}})
+    http.force_login(viewer)
+    answer = http.get(f"/panel/containers/{made.id}/log")
+    assert (answer.status_code, answer.json()) == (
+        501, {"message": "configured logging driver does not support reading"},
+    )  # fmt: skip
 
 
 def test_the_number_of_queries_does_not_grow(
@@ -108,7 +130,7 @@ def test_the_number_of_queries_does_not_grow(
 ) -> None:
     for number in range(12):
         publish_port(make_container(f"c{number}"), f"172.17.0.{number + 2}")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert len(listing.containers(Scope.of_engine())) == 12
     with django_assert_num_queries(3):
         (row,) = listing.images(Scope.of_engine())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -49,16 +48,11 @@ class ImageListView(EngineView):
             if all(test(image, entry) for test in tests) and (entry["RepoTags"] or image.image_id not in parents)
         ]
         if layers is not None:
-            _add_shared(images, shown, layers)
+            shared = images_rendering.shared_sizes(images, layers)
+            for entry in shown:
+                entry["SharedSize"] = shared[entry["Id"]]
         shown.sort(key=lambda entry: -entry["Created"])
         return [images_rendering.for_version(entry, self.version) for entry in shown]
-
-
-def _add_shared(images: list[Image], shown: list[dict[str, Any]], sizes: dict[str, int]) -> None:
-    uses = Counter(layer for image in images for layer in set(image.layers))
-    layers = {image.image_id: set(image.layers) for image in images}
-    for entry in shown:
-        entry["SharedSize"] = sum(sizes.get(layer, 0) for layer in layers[entry["Id"]] if uses[layer] > 1)
 
 
 Test = Callable[[Image, dict[str, Any]], bool]

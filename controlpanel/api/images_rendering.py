@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from django.conf import settings
@@ -26,6 +28,15 @@ def names(image: Image) -> tuple[list[str], list[str]]:
     for reference in image.references.all():
         (digests if reference.is_digest else tags).append(references.parse(reference.name).familiar)
     return sorted(tags), sorted(digests)
+
+
+def shared_sizes(images: Iterable[Image], sizes: Mapping[str, int]) -> dict[str, int]:
+    """By image ID the bytes of those of its layers that another image has too; ``sizes`` are the layers'."""
+    layers = {image.image_id: set(image.layers) for image in images}
+    uses = Counter(layer for each in layers.values() for layer in each)
+    return {
+        image_id: sum(sizes.get(layer, 0) for layer in each if uses[layer] > 1) for image_id, each in layers.items()
+    }
 
 
 def summary(image: Image) -> dict[str, Any]:

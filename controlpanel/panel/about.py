@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import tomllib
-from functools import cache
 from typing import TypedDict
 
 from django.conf import settings
 
 from controlpanel.access.scope import Scope
 from controlpanel.panel import listing
+from controlpanel.rest import versions
 
 
 class Identity(TypedDict):
@@ -35,14 +34,8 @@ class About(TypedDict):
     images: int
 
 
-@cache
-def product_version() -> str:
-    project = tomllib.loads((settings.CHECKOUT / "pyproject.toml").read_text())["project"]
-    return str(project["version"])
-
-
 def identity() -> Identity:
-    return {"version": product_version(), "node": settings.MUELLE_NODE}
+    return {"version": versions.MUELLE, "node": settings.MUELLE_NODE}
 
 
 def about(scope: Scope) -> About:

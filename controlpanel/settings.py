@@ -24,7 +24,6 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
-    "django.contrib.staticfiles",
     "channels",
     "rest_framework",
     "controlpanel.objects",
@@ -50,8 +49,6 @@ DATABASES = {"default": environment.database("MUELLE_DATABASE_URL", MUELLE_LAYOU
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
-STATIC_URL = "/static/"
-STATICFILES_DIRS = [directory for directory in [CHECKOUT / "frontend" / "web" / "dist"] if directory.is_dir()]
 
 LANGUAGE_CODE = "en"
 USE_I18N = False
@@ -101,7 +98,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["controlpanel.access.authentication.DockerAuthentication"],
     "EXCEPTION_HANDLER": "controlpanel.access.errors.exception_handler",
     "DEFAULT_RENDERER_CLASSES": ["controlpanel.rest.renderers.DockerJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["controlpanel.rest.bodies.DockerJSONParser"],
+    # Views read their bodies through ``controlpanel.rest.bodies``, which has Docker's refusals.
+    "DEFAULT_PARSER_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from rest_framework.parsers import BaseParser
 
 from controlpanel.server.limits import Limits
 from engine.errors import InvalidArgument
@@ -59,12 +58,3 @@ def _bytes(request: HttpRequest, limit: int) -> bytes:
     if len(data) > limit:
         raise InvalidArgument("invalid JSON: the request body is too large")
     return data
-
-
-class DockerJSONParser(BaseParser):
-    """REST framework's door to the same rules; media types are judged by ``read``, since Docker has its own texts."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
-        return load(stream.read(MAX_BODY + 1))

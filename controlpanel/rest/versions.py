@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 
 from controlpanel.access import errors
@@ -62,22 +62,15 @@ def fault(version: Version) -> str:
 class VersionMiddleware:
     """Takes the version off the path, notes it as ``request.api_version``, and refuses one that is not served."""
 
-    sync_capable = True
+    sync_capable = False
     async_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
+        markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        refusal = _strip(request)
-        if iscoroutinefunction(self.get_response):
-            return self._later(request, refusal)
-        return _decorate(refusal or self.get_response(request))  # type: ignore[arg-type]  # a sync chain
-
-    async def _later(self, request: HttpRequest, refusal: HttpResponse | None) -> HttpResponseBase:
-        return _decorate(refusal or await self.get_response(request))  # type: ignore[misc]  # an async chain
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return _decorate(_strip(request) or await self.get_response(request))
 
 
 def _strip(request: HttpRequest) -> HttpResponse | None:

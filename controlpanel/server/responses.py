@@ -19,10 +19,11 @@ class NotHijackable(Exception):
 
 
 class StreamedResponse(StreamingHttpResponse):
-    """Closes its generator when the answer ends, however it ends.
+    """Closes its generator when the answer ends, once the handler has begun to send it.
 
     When the client leaves, Django drops a generator that waits at its ``yield``; what that holds, a worker at the other
-    end of a pipe for instance, would last until the garbage collector finds it.
+    end of a pipe for instance, would last until the garbage collector finds it. A generator that never began has no
+    ``finally`` to run: what it is to own must be owned by something that closes itself.
     """
 
     def __init__(self, chunks: AsyncGenerator[bytes, None], content_type: str) -> None:

@@ -21,7 +21,7 @@ from django.core.handlers.base import reset_urlconf
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
 
-# A blocking view holds a thread while it waits, for instance for a stop with a long grace period.
+# Each is used for as long as a query takes: who waits for anything else is a coroutine.
 MAX_THREADS = 64
 
 

@@ -13,12 +13,9 @@ from controlpanel.server.responses import StreamedResponse
 JSON = "application/json"
 
 
-def stream(chunks: AsyncGenerator[bytes, None], content_type: str, **headers: str) -> StreamedResponse:
+def stream(chunks: AsyncGenerator[bytes, None], content_type: str) -> StreamedResponse:
     """An answer whose head goes out at once: clients act on it before the first byte of body (docker run's wait)."""
-    response = StreamedResponse(_head_first(chunks), content_type=content_type)
-    for name, value in headers.items():
-        response.headers[name.replace("_", "-")] = value
-    return response
+    return StreamedResponse(_head_first(chunks), content_type=content_type)
 
 
 def line(value: Any) -> bytes:

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Iterator
 
 from controlpanel.server.scope import Peer
 from controlpanel.streams import shims
@@ -56,16 +55,6 @@ class Ticket:
 
 _open: dict[str, Ticket] = {}
 _answers: set[asyncio.Task[None]] = set()
-
-
-@contextlib.contextmanager
-def open_ticket(body_fd: int | None = None, reply_fd: int | None = None) -> Iterator[Ticket]:
-    """Offer descriptors to the worker that names the ticket's ``id``, for as long as the context lasts."""
-    ticket = Ticket(body_fd, reply_fd)
-    try:
-        yield ticket
-    finally:
-        ticket.close()
 
 
 def listen(listener: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -81,11 +82,12 @@ class ContainersTopic(Topic):
 
     async def _usage(self) -> None:
         sampler = sampling.sampler()
-        async for _ in sampler.ticks():
-            # A page that lags behind gets a later one instead of an old one.
-            if self.window.is_open and sampler.usage:
-                usage = {key: point for key, point in sampler.usage.items() if key in self._shown}
-                await self._send({"type": "containers.usage", "channel": self.channel, "usage": usage})
+        async with aclosing(sampler.ticks()) as ticks:
+            async for _ in ticks:
+                # A page that lags behind gets a later one instead of an old one.
+                if self.window.is_open and sampler.usage:
+                    usage = {key: point for key, point in sampler.usage.items() if key in self._shown}
+                    await self._send({"type": "containers.usage", "channel": self.channel, "usage": usage})
 
     async def _send(self, message: Any) -> None:
         await self.page.require(self.action)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from controlpanel.panel import sampling
 from controlpanel.panel.topics.topic import Topic
 
@@ -13,11 +15,12 @@ class StatsTopic(Topic):
         points = sampler.history(container_id)
         await self.page.send_message(self.channel, {"type": "stats.history", "channel": self.channel, "points": points})
         sent = points[-1][0] if points else 0
-        async for _ in sampler.ticks():
-            point = sampler.usage.get(container_id)
-            if point is not None and point[0] > sent and self.window.is_open:
-                sent = point[0]
-                await self.page.require(self.action)
-                await self.page.send_message(
-                    self.channel, {"type": "stats.point", "channel": self.channel, "point": point}
-                )
+        async with aclosing(sampler.ticks()) as ticks:
+            async for _ in ticks:
+                point = sampler.usage.get(container_id)
+                if point is not None and point[0] > sent and self.window.is_open:
+                    sent = point[0]
+                    await self.page.require(self.action)
+                    await self.page.send_message(
+                        self.channel, {"type": "stats.point", "channel": self.channel, "point": point}
+                    )

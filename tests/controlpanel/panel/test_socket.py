@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,11 +17,12 @@ from controlpanel.objects.states import Status
 from controlpanel.panel import consumers, listing, sampling
 from controlpanel.panel.messages import Incoming
 from controlpanel.panel.topics import containers
+from controlpanel.panel.usage import Reading
 from controlpanel.panel.window import LIMIT
 from controlpanel.streams import logs
 from engine.containers.logs import Record
 from engine.errors import InvalidArgument
-from tests.controlpanel.panel.conftest import HOST, Events, MakeContainer, connection, cookie_of, page_of
+from tests.controlpanel.panel.conftest import HOST, Events, MakeContainer, Page, connection, cookie_of, page_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -186,6 +188,36 @@ async def test_a_missing_container_closes_the_channel_only(cookie: bytes, events
         assert (await page.receive("closed"))["message"] == "No such container: nothing"
         await page.open(2, "containers")
         await page.receive("containers.all")
+
+
+async def test_a_page_that_leaves_while_it_is_written_to_follows_nothing_any_more(
+    cookie: bytes, running: Container, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read_all(_reader: sampling.Reader) -> dict[str, Reading]:
+        return {running.id: Reading(time.time_ns(), 0, 0, 0, 0, 0, 0, 0, 1)}
+
+    async def never_sent(_page: Any, _channel: int, message: Any) -> None:
+        stuck.add(message["type"])
+        await asyncio.get_running_loop().create_future()
+
+    stuck: set[str] = set()
+    monkeypatch.setattr(sampling.Reader, "read_all", read_all)
+    sampler = sampling.sampler()
+    monkeypatch.setattr(sampler, "_interval", 0.02)
+    communicator = connection(cookie)
+    await communicator.connect(timeout=10)
+    page = Page(communicator)
+    await page.receive("welcome")
+    await page.open(1, "stats", container=running.id)
+    await page.receive("stats.history")
+    await page.open(2, "containers")
+    await page.receive("containers.all")
+    monkeypatch.setattr(consumers.PanelConsumer, "send_message", never_sent)
+    while stuck < {"stats.point", "containers.usage"}:
+        await asyncio.sleep(0.01)
+    communicator.future.cancel()
+    await asyncio.wait({communicator.future})
+    assert (events.queues, sampler._listeners) == ([], 0)
 
 
 @pytest.mark.parametrize(

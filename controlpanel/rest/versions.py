@@ -20,7 +20,8 @@ Version = tuple[int, int]
 MUELLE: str = tomllib.loads((settings.CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
 MAXIMUM: Version = (1, 51)
 MINIMUM: Version = (1, 24)
-PREFIX = re.compile(r"/v([0-9]{1,9})(?:\.([0-9]{1,9}))?(?=/)")
+PATTERN = r"v([0-9]{1,9})(?:\.([0-9]{1,9}))?"
+PREFIX = re.compile(rf"/{PATTERN}(?=/)")
 HEADERS = {
     "Server": f"Muelle/{MUELLE} (linux)",
     "Api-Version": "1.51",

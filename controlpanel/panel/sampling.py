@@ -75,13 +75,12 @@ class Reader:
         raise SystemFailure("the reader of the counters has ended")
 
 
-def _running() -> Mapping[str, Mapping[str, str]]:
-    """Interfaces by container: ``{id: {"eth0": "veth1a2b"}}``. Two queries."""
+def _running() -> Mapping[str, list[str]]:
+    """The host's ends of the interfaces, by container. Two queries."""
     scope = Scope.of_engine()
     alive = scope.containers().filter(status__in=states.ALIVE)
-    found: dict[str, dict[str, str]] = {container_id: {} for container_id in alive.values_list("pk", flat=True)}
-    rows = scope.endpoints().filter(container_id__in=found).exclude(host_interface="").order_by("pk")
+    found: dict[str, list[str]] = {container_id: [] for container_id in alive.values_list("pk", flat=True)}
+    rows = scope.endpoints().filter(container_id__in=found).exclude(host_interface="")
     for container_id, interface in rows.values_list("container_id", "host_interface"):
-        ours = found[container_id]
-        ours[f"eth{len(ours)}"] = interface
+        found[container_id].append(interface)
     return found

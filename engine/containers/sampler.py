@@ -4,7 +4,7 @@ A pass over a thousand containers is tens of milliseconds in which the interpret
 in a process that serves requests. PARENT is the cgroup above the containers' (``Layout.cgroup_parent``). Nothing here
 needs a privilege.
 
-Each line on standard input asks for one pass, ``{"containers": {id: {"eth0": "veth1a2b"}}}`` with the host's ends of
+Each line on standard input asks for one pass, ``{"containers": {id: ["veth1a2b"]}}`` with the host's ends of
 the interfaces. It is answered by one line on standard output,
 ``{"at": nanoseconds since 1970, "containers": {id: [cpu, memory, limit, received, sent, read, written, processes]}}``:
 `engine.containers.counters.Counters` in their order. A container that has ended is left out.
@@ -35,7 +35,7 @@ def main() -> None:
         for line in sys.stdin.buffer:
             containers = orjson.loads(line)["containers"]
             at = time.time_ns()
-            counters = reader.read({name: interfaces.values() for name, interfaces in containers.items()})
+            counters = reader.read(containers)
             sys.stdout.buffer.write(orjson.dumps({"at": at, "containers": counters}, default=tuple) + b"\n")
             sys.stdout.buffer.flush()
     except BrokenPipeError:

@@ -110,7 +110,7 @@ async def test_a_process_of_its_own_reads_what_a_cgroup_has_used(
     name = f"muelle-test-{os.getpid()}"
     settings.MUELLE_LAYOUT = Layout(tmp_path, tmp_path)
     monkeypatch.setattr(Layout, "cgroup_parent", f"/{name}")
-    monkeypatch.setattr(sampling, "_running", lambda: {"a" * 64: {}, "b" * 64: {}})
+    monkeypatch.setattr(sampling, "_running", lambda: {"a" * 64: [], "b" * 64: []})
     cgroup, reader = Cgroup(f"/{name}/{'a' * 64}"), sampling.Reader()
     cgroup.create()
     try:

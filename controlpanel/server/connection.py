@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from controlpanel.server import answers, bodies, heads
+from controlpanel.server.departures import has_left
 from controlpanel.server.discard import Discard
 from controlpanel.server.exchange import Exchange
 from controlpanel.server.limits import Place, client_of
@@ -328,15 +328,10 @@ class HttpConnection(asyncio.Protocol):
             self.cut()
 
     def _is_over(self) -> bool:
-        """Whether the other end is closed altogether: POLLHUP or POLLERR, which poll(2) always reports.
-
-        TCP does not tell a client that has left from one that has only finished sending; as in Go, a stream ends.
-        """
+        """Whether the client has left. Over TCP one that has only finished sending counts for a stream, as in Go."""
         if self.peer is None and self._has_ended and self._exchange is not None and self._exchange.is_streaming:
             return True
-        poller = select.poll()
-        poller.register(self.transport.get_extra_info("socket").fileno(), 0)
-        return bool(poller.poll(0))
+        return has_left(self.transport.get_extra_info("socket").fileno())
 
     def _expect(self, seconds: float) -> None:
         self._server.deadlines.set(self, seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 
@@ -47,33 +46,3 @@ class Deadlines:
             who.expire()
         if self._due and self._timer is None:
             self._arm(loop, min(self._due.values()))
-
-
-class Unread:
-    """Asks connections that are not read, once a second, whether their client has left.
-
-    epoll does not tell: it is told to look at connections that can be read, and the end of file is read already.
-    """
-
-    SECONDS = 1.0
-
-    def __init__(self) -> None:
-        self._asked: dict[object, Callable[[], None]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, who: object, look: Callable[[], None]) -> None:
-        self._asked[who] = look
-        self._arm()
-
-    def remove(self, who: object) -> None:
-        self._asked.pop(who, None)
-
-    def _arm(self) -> None:
-        if self._timer is None and self._asked:
-            self._timer = asyncio.get_running_loop().call_later(self.SECONDS, self._ask)
-
-    def _ask(self) -> None:
-        self._timer = None
-        for look in list(self._asked.values()):
-            look()
-        self._arm()

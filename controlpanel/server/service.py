@@ -14,7 +14,8 @@ from twisted.logger import ILogObserver, globalLogBeginner
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from controlpanel.server.connection import HttpConnection
-from controlpanel.server.deadlines import Deadlines, Unread
+from controlpanel.server.deadlines import Deadlines
+from controlpanel.server.departures import Unread
 from controlpanel.server.exchange import Exchange
 from controlpanel.server.limits import Census, Limits
 from controlpanel.server.listeners import BACKLOG

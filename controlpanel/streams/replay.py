@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import socket
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from controlpanel.server.departures import has_left
 from controlpanel.streams import logs
 from engine.containers.logs import Selection
 
@@ -67,12 +67,5 @@ async def _forward(client: socket.socket, stdin: socket.socket | None) -> None:
     if stdin is not None:
         with contextlib.suppress(OSError):
             stdin.shutdown(socket.SHUT_WR)
-    while not _has_left(client):
+    while not has_left(client.fileno()):
         await asyncio.sleep(LOOK_SECONDS)
-
-
-def _has_left(client: socket.socket) -> bool:
-    """Both directions are closed: POLLHUP, which poll(2) always reports."""
-    poller = select.poll()
-    poller.register(client, 0)
-    return bool(poller.poll(0))

@@ -12,25 +12,24 @@ from controlpanel.server import answers, bodies, heads
 from controlpanel.server.departures import has_left
 from controlpanel.server.discard import Discard
 from controlpanel.server.exchange import Exchange
+from controlpanel.server.intake import Intake
 from controlpanel.server.limits import Place, client_of
 from controlpanel.server.scope import Detached, Peer
 
 if TYPE_CHECKING:
     from controlpanel.server.service import Server
 
-EMPTY_LINE = b"\r\n"
 # How much of later requests is read while one is answered: reading on is how a client that leaves is noticed.
 EAGER = 16 * 1024
 KEEPALIVE_SECONDS = 30
 
 
 class HttpConnection(asyncio.Protocol):
-    """Requests are answered one after the other; what a client sends ahead waits in ``_buffer``."""
+    """Requests are answered one after the other; what a client sends ahead waits in ``_intake``."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._buffer = bytearray()
-        self._searched = self._held = 0
+        self._intake = Intake(server.limits.head, server.census.hold)
         self._exchange: Exchange | None = None
         self._body: bodies.Body | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -65,10 +64,10 @@ class HttpConnection(asyncio.Protocol):
         elif self._body is not None:
             self._feed(data)
         else:
-            self._buffer += data
+            self._intake.put(data)
             if self._exchange is None:
                 self._advance()
-            elif len(self._buffer) > EAGER:
+            elif len(self._intake) > EAGER:
                 self.transport.pause_reading()
                 self._server.unread.add(self, self._look)
             self._hold()
@@ -104,7 +103,7 @@ class HttpConnection(asyncio.Protocol):
         """The client takes too long; see ``Limits``."""
         if self._lingering is not None or self._exchange is not None or self._is_closing:
             self.cut()
-        elif self._buffer:
+        elif self._intake:
             self.refuse(408, "the head of the request took too long")
         else:
             self.close()
@@ -112,32 +111,18 @@ class HttpConnection(asyncio.Protocol):
     # Requests
 
     def _advance(self) -> None:
-        """Take the next head out of the buffer, if it is all there."""
-        buffer = self._buffer
-        while buffer.startswith(EMPTY_LINE):
-            del buffer[:2]
-            self._searched = 0
-        end = buffer.find(bodies.END, self._searched)
-        if (end if end >= 0 else len(buffer)) > self._server.limits.head:
-            self.refuse(431, "the head of the request is too long")
-        elif end >= 0:
-            end += len(bodies.END)
-            data = bytes(buffer[:end])
-            del buffer[:end]
-            self._searched = 0
-            self._begin(data)
-        elif buffer:
-            self._await_head()
-
-    def _await_head(self) -> None:
-        if not chr(self._buffer[0]).isupper():
-            # TLS, for instance, which will never send an empty line.
-            self.refuse(400, "this is no HTTP request")
+        """Take the next head out of what has arrived, if it is all there."""
+        had_begun = self._intake.has_begun
+        try:
+            data = self._intake.take_head()
+        except heads.BadRequest as error:
+            self.refuse(error.status, str(error))
             return
-        if not self._searched:
+        if data is not None:
+            self._begin(data)
+        elif self._intake.has_begun and not had_begun:
             limits = self._server.limits
             self._expect(limits.head_seconds_unix if self.peer else limits.head_seconds)
-        self._searched = max(1, len(self._buffer) - len(bodies.END) + 1)
 
     def _begin(self, data: bytes) -> None:
         self._server.deadlines.clear(self)
@@ -166,9 +151,7 @@ class HttpConnection(asyncio.Protocol):
             self._body = body
             if head.expects_continue:
                 self.write(answers.CONTINUE)
-            data = bytes(self._buffer)
-            self._buffer.clear()
-            self._feed(data)
+            self._feed(self._intake.take_all())
 
     def _feed(self, data: bytes) -> None:
         assert self._body is not None
@@ -201,7 +184,7 @@ class HttpConnection(asyncio.Protocol):
     def _complete(self, rest: bytes) -> None:
         assert self._exchange is not None
         self._body = None
-        self._buffer += rest
+        self._intake.put(rest)
         self.resume_body()
         self._server.deadlines.clear(self)
         self._exchange.finish()
@@ -221,12 +204,12 @@ class HttpConnection(asyncio.Protocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        if self._buffer:
+        if self._intake:
             self._advance()
             self._hold()
-        if self._exchange is None and (self._has_ended or not self._buffer):
+        if self._exchange is None and (self._has_ended or not self._intake):
             self._idle()
-        if self._exchange is None or len(self._buffer) <= EAGER:
+        if self._exchange is None or len(self._intake) <= EAGER:
             self.transport.resume_reading()
             if not self._has_ended:
                 self._server.unread.remove(self)
@@ -269,7 +252,7 @@ class HttpConnection(asyncio.Protocol):
     def release(self) -> Detached:
         """Give the connection away, without the shutdown(2) or the close(2) of its last descriptor."""
         sock: socket.socket = self.transport.get_extra_info("socket")
-        detached = Detached(os.dup(sock.fileno()), bytes(self._buffer))
+        detached = Detached(os.dup(sock.fileno()), self._intake.take_all())
         self._forget()
         self._exchange = None
         self.transport.abort()
@@ -294,7 +277,7 @@ class HttpConnection(asyncio.Protocol):
     def refuse(self, status: int, message: str, fields: Iterable[bytes] = ()) -> None:
         """Answer in the server's own name, and read on for a moment: closing at once may take the answer back."""
         self._exchange = self._body = None
-        self._buffer.clear()
+        self._intake.drop()
         self._hold()
         self._lingering = Discard(self.cut)
         self._is_closing = True
@@ -337,12 +320,7 @@ class HttpConnection(asyncio.Protocol):
         self._server.deadlines.set(self, seconds)
 
     def _hold(self) -> None:
-        """Account for what is read and not yet used."""
-        size = len(self._buffer)
-        if size == self._held:
-            return
-        change, self._held = size - self._held, size
-        if not self._server.census.hold(change):
+        if not self._intake.settle():
             self._drop()
 
     def _drop(self) -> None:
@@ -357,7 +335,7 @@ class HttpConnection(asyncio.Protocol):
         server.connections.discard(self)
         server.deadlines.clear(self)
         server.unread.remove(self)
-        self._buffer.clear()
+        self._intake.drop()
         self._hold()
         if self._place is not None:
             self._place.give_back()

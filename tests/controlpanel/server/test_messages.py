@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlpanel.server import answers, bodies, heads
+from controlpanel.server.intake import Intake, TooLong
+from controlpanel.server.limits import Census, Limits
 
 CONTENTS = st.lists(st.binary(min_size=1, max_size=50) | st.sampled_from([b"\r\n\r\n", b"0\r\n\r\n", b"\r\n" * 9]))
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
@@ -99,6 +101,35 @@ def test_anything_else_is_refused(data: bytes) -> None:
     # What a proxy in front of us may have taken for the end of a line is in no name and no value.
     for name, value in head.fields:
         assert not {*b"\r\n\0"} & {*name, *value}
+
+
+@given(st.lists(TOKENS, min_size=1, max_size=4), st.lists(st.integers(min_value=0), max_size=20))
+def test_heads_come_out_whole_and_what_is_held_is_counted(paths: list[str], cuts: list[int]) -> None:
+    expected = [f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths]
+    census = Census(Limits(pending=1000))
+    intake = Intake(1000, census.hold)
+    found = []
+    for piece in pieces(b"".join(expected) + b"GET", cuts):
+        intake.put(piece)
+        while (head := intake.take_head()) is not None:
+            found.append(head)
+        assert intake.has_begun == (len(intake) > 0)
+        assert intake.settle()
+        assert census.pending == len(intake)
+    assert (found, intake.take_all(), intake.has_begun) == (expected, b"GET", False)
+
+
+def test_a_head_that_is_too_long_or_none() -> None:
+    intake = Intake(100, lambda _: True)
+    intake.put(b"GET /" + b"a" * 90)
+    assert intake.take_head() is None
+    intake.put(b"a" * 10)
+    with pytest.raises(TooLong):
+        intake.take_head()
+    intake.drop()
+    intake.put(b"\r\n\x16\x03")
+    with pytest.raises(heads.BadRequest):
+        intake.take_head()
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class Intake:
             raise TooLong("the head of the request is too long")
         if end >= 0:
             return self._take(end + len(END))
-        if data and not chr(data[0]).isupper():
+        if data and not (chr(data[0]).isupper() or EMPTY_LINE.startswith(data)):
             # TLS, for instance, which will never send an empty line.
             raise BadRequest("this is no HTTP request")
         self._searched = max(1, len(data) - len(END) + 1) if data else 0

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from controlpanel.server import answers, bodies, heads
@@ -104,12 +104,13 @@ def test_anything_else_is_refused(data: bytes) -> None:
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=4), st.lists(st.integers(min_value=0), max_size=20))
+@example(["a"], [1])
 def test_heads_come_out_whole_and_what_is_held_is_counted(paths: list[str], cuts: list[int]) -> None:
     expected = [f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths]
     census = Census(Limits(pending=1000))
     intake = Intake(1000, census.hold)
     found = []
-    for piece in pieces(b"".join(expected) + b"GET", cuts):
+    for piece in pieces(b"\r\n" + b"\r\n".join(expected) + b"GET", cuts):
         intake.put(piece)
         while (head := intake.take_head()) is not None:
             found.append(head)

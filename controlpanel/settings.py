@@ -101,6 +101,7 @@ REST_FRAMEWORK = {
     # Views read their bodies through ``controlpanel.rest.bodies``, which has Docker's refusals.
     "DEFAULT_PARSER_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "controlpanel.document.schema.EngineSchema",  # imported when the document is made
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
 }

@@ -68,9 +68,9 @@ def installation(nothing_left_behind: None) -> Iterator[Installation]:
 def docker(installation: Installation) -> Iterator[Docker]:
     """The docker command; containers, volumes and networks that the test made are removed afterwards."""
     command = installation.docker()
-    before = _objects(command)
+    before = objects(command)
     yield command
-    after = _objects(command)
+    after = objects(command)
     for kind, removal in REMOVALS.items():
         if made := sorted(after[kind] - before[kind]):
             command.run(*removal, *made)
@@ -96,7 +96,7 @@ REMOVALS = {
 }
 
 
-def _objects(command: Docker) -> dict[str, set[str]]:
+def objects(command: Docker) -> dict[str, set[str]]:
     return {kind: set(command(*words, check=False).split()) for kind, words in LISTINGS.items()}
 
 

@@ -6,21 +6,39 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.response import Response
 
-from controlpanel.api import creation, host, inspect, listing, selection
+from controlpanel.api import answers, creation, host, inspect, listing, selection
 from controlpanel.contracts import containers
 from controlpanel.objects import states
-from controlpanel.rest import filters, query
+from controlpanel.rest import filters, openapi, query
+from controlpanel.rest.openapi import Operation, flag, integer, word
 from controlpanel.rest.views import EngineView, empty, in_thread
 from engine import rfc3339
 from engine.containers import config
+from engine.containers.config.objects import CreateBody, UpdateConfig
 from engine.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
+PRUNE_KEYS = ("until", "label", "label!")
+
 
 class ContainerListView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {
+        "GET": Operation(
+            "List containers",
+            query=(
+                flag("all", "those too that do not run"),
+                integer("limit", "this many, the newest, in any state"),
+                flag("size", "with sizes"),
+                word("since", "made after it"),
+                word("before", "made before it"),
+                openapi.filters(*selection.KEYS),
+            ),
+            answer=list[answers.ContainerSummary],
+        )
+    }
 
     async def get(self, request: Request) -> Response:
         rows = await in_thread(selection.choose)(self.scope, request.query_params)
@@ -31,6 +49,15 @@ class ContainerListView(EngineView):
 
 class ContainerCreateView(EngineView):
     actions = {"POST": "containers.create"}
+    operations = {
+        "POST": Operation(
+            "Create a container",
+            query=(word("name", "its name"), word("platform", "os[/arch[/variant]] that the image must have")),
+            body=CreateBody,
+            status=201,
+            answer=answers.Created,
+        )
+    }
 
     async def post(self, request: Request) -> Response:
         name = request.query_params.get("name", "")
@@ -54,6 +81,17 @@ class ContainerView(EngineView):
     """``/containers/{id}``."""
 
     actions = {"DELETE": "containers.remove"}
+    operations = {
+        "DELETE": Operation(
+            "Remove a container",
+            query=(
+                flag("force", "kill it if it runs"),
+                flag("v", "with its anonymous volumes"),
+                flag("link", "not the container but a link: refused"),
+            ),
+            status=204,
+        )
+    }
 
     async def delete(self, request: Request, reference: str) -> Response:
         parameters = request.query_params
@@ -67,6 +105,9 @@ class ContainerView(EngineView):
 
 class ContainerInspectView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {
+        "GET": Operation("Inspect a container", query=(flag("size", "with sizes"),), answer=answers.ContainerInspect)
+    }
 
     async def get(self, request: Request, reference: str) -> Response:
         if not query.flag(request.query_params, "size"):
@@ -81,6 +122,11 @@ class ContainerInspectView(EngineView):
 
 class ContainerTopView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {
+        "GET": Operation(
+            "Its processes", query=(word("ps_args", "options of ps, -ef by default"),), answer=answers.ContainerTop
+        )
+    }
 
     async def get(self, request: Request, reference: str) -> Response:
         container = await self.scope.find_container(reference, self.action)
@@ -89,6 +135,7 @@ class ContainerTopView(EngineView):
 
 class ContainerChangesView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {"GET": Operation("Files changed since its image", answer=answers.ContainerChanges)}
 
     async def get(self, request: Request, reference: str) -> Response:
         container = await self.scope.find_container(reference, self.action)
@@ -97,6 +144,9 @@ class ContainerChangesView(EngineView):
 
 class ContainerRenameView(EngineView):
     actions = {"POST": "containers.rename"}
+    operations = {
+        "POST": Operation("Rename a container", query=(word("name", "the new name", required=True),), status=204)
+    }
 
     async def post(self, request: Request, reference: str) -> Response:
         name = request.query_params.get("name", "")
@@ -109,6 +159,7 @@ class ContainerRenameView(EngineView):
 
 class ContainerUpdateView(EngineView):
     actions = {"POST": "containers.update"}
+    operations = {"POST": Operation("Change limits and the restart policy", body=UpdateConfig, answer=answers.Warned)}
 
     async def post(self, request: Request, reference: str) -> Response:
         resources, policy, warnings = config.decode_update(self.body(), host.limits())
@@ -122,9 +173,14 @@ class ContainerUpdateView(EngineView):
 
 class ContainerPruneView(EngineView):
     actions = {"POST": "containers.prune"}
+    operations = {
+        "POST": Operation(
+            "Remove what does not run", query=(openapi.filters(*PRUNE_KEYS),), answer=answers.ContainersPruned
+        )
+    }
 
     async def post(self, request: Request) -> Response:
-        chosen = filters.parse(request.query_params, ("until", "label", "label!"))
+        chosen = filters.parse(request.query_params, PRUNE_KEYS)
         pruned = await containers.prune(self.scope, self.scope.project, await in_thread(self._stopped)(chosen))
         return Response({"ContainersDeleted": pruned["deleted"], "SpaceReclaimed": pruned["reclaimed"]})
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.response import Response
 
+from controlpanel.api import answers
 from controlpanel.objects.models import Exec
 from controlpanel.rest import query
+from controlpanel.rest.openapi import SIZE, Operation
 from controlpanel.rest.views import EngineView, empty
 from controlpanel.streams import execs
 from controlpanel.streams.execs import State
 from engine.containers import config
+from engine.containers.config.objects import ExecConfig
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 class ExecCreateView(EngineView):
     actions = {"POST": "containers.exec"}
+    operations = {
+        "POST": Operation("Prepare a command in a container", body=ExecConfig, status=201, answer=answers.IDResponse)
+    }
 
     async def post(self, request: Request, reference: str) -> Response:
         session = await execs.create(self.scope, reference, config.decode_exec(self.body()))
@@ -27,6 +33,7 @@ class ExecCreateView(EngineView):
 
 class ExecInspectView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {"GET": Operation("Inspect an exec", answer=answers.ExecInspect)}
 
     async def get(self, request: Request, reference: str) -> Response:
         session = await self.scope.find_exec(reference, self.action)
@@ -61,6 +68,7 @@ def _render(session: Exec, state: State) -> dict[str, Any]:
 
 class ExecResizeView(EngineView):
     actions = {"POST": "containers.resize"}
+    operations = {"POST": Operation("Resize an exec's terminal", query=SIZE)}
 
     async def post(self, request: Request, reference: str) -> Response:
         height = query.dimension(request.query_params, "h", "height")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.response import Response
 
 from controlpanel.access.scope import Scope
-from controlpanel.api import images_rendering
+from controlpanel.api import answers, images_rendering
 from controlpanel.contracts import images as contract
 from controlpanel.objects.models import Image
-from controlpanel.rest import filters, query
+from controlpanel.rest import filters, openapi, query
 from controlpanel.rest.filters import Filters
+from controlpanel.rest.openapi import PLATFORM, Operation, flag, word
 from controlpanel.rest.versions import Version
 from controlpanel.rest.views import EngineView, empty, in_thread
 from engine import rfc3339
@@ -24,10 +25,23 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 KEYS = ("before", "dangling", "label", "label!", "reference", "since", "until")
+PRUNE_KEYS = ("dangling", "label", "label!", "until")
 
 
 class ImageListView(EngineView):
     actions = {"GET": "images.view"}
+    operations = {
+        "GET": Operation(
+            "List images",
+            query=(
+                flag("all", "those too that are only layers of others"),
+                flag("shared-size", "with bytes shared"),
+                flag("digests", "ignored: they are always shown"),
+                openapi.filters(*KEYS),
+            ),
+            answer=list[answers.ImageSummary],
+        )
+    }
 
     async def get(self, request: Request) -> Response:
         wanted = query.flag(request.query_params, "shared-size")
@@ -93,6 +107,7 @@ def _created(scope: Scope, name: str) -> int:
 
 class ImageInspectView(EngineView):
     actions = {"GET": "images.view"}
+    operations = {"GET": Operation("Inspect an image", query=(PLATFORM,), answer=answers.ImageInspect)}
 
     def get(self, request: Request, name: str) -> Response:
         image = self.scope.image(name, self.action)
@@ -102,6 +117,7 @@ class ImageInspectView(EngineView):
 
 class ImageHistoryView(EngineView):
     actions = {"GET": "images.view"}
+    operations = {"GET": Operation("How an image was made", query=(PLATFORM,), answer=list[answers.HistoryItem])}
 
     async def get(self, request: Request, name: str) -> Response:
         image = await self.scope.find_image(name, self.action)
@@ -118,6 +134,13 @@ def _check_platform(view: EngineView, request: Request, image: Image, name: str,
 
 class ImageTagView(EngineView):
     actions = {"POST": "images.tag"}
+    operations = {
+        "POST": Operation(
+            "Give an image another name",
+            query=(word("repo", "the repository", required=True), word("tag", "latest by default")),
+            status=201,
+        )
+    }
 
     async def post(self, request: Request, name: str) -> Response:
         repository, tag = request.query_params.get("repo", ""), request.query_params.get("tag", "")
@@ -131,6 +154,13 @@ class ImageView(EngineView):
     """``/images/{name}``."""
 
     actions = {"DELETE": "images.remove"}
+    operations = {
+        "DELETE": Operation(
+            "Remove an image or one of its names",
+            query=(flag("force", "also when containers use it"), flag("noprune", "keep untagged parents")),
+            answer=answers.ImageDeletes,
+        )
+    }
 
     async def delete(self, request: Request, name: str) -> Response:
         force, keep = query.flag(request.query_params, "force"), query.flag(request.query_params, "noprune")
@@ -147,9 +177,14 @@ class ImageView(EngineView):
 
 class ImagePruneView(EngineView):
     actions = {"POST": "images.prune"}
+    operations = {
+        "POST": Operation(
+            "Remove images that nobody uses", query=(openapi.filters(*PRUNE_KEYS),), answer=answers.ImagesPruned
+        )
+    }
 
     async def post(self, request: Request) -> Response:
-        chosen = filters.parse(request.query_params, ("dangling", "label", "label!", "until"))
+        chosen = filters.parse(request.query_params, PRUNE_KEYS)
         pruned = await contract.prune(self.scope, self.scope.project, await in_thread(self._unused)(chosen))
         return Response({"ImagesDeleted": pruned["records"], "SpaceReclaimed": pruned["reclaimed"]})
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from controlpanel.contracts import containers
 from controlpanel.objects import events
 from controlpanel.rest import query
+from controlpanel.rest.openapi import SIZE, Operation, integer, word
 from controlpanel.rest.views import EngineView, empty, in_thread
 from controlpanel.streams import shims
 from engine.containers.config import signals as config_signals
@@ -22,10 +23,22 @@ if TYPE_CHECKING:
 
 # Docker accepts what amounts to an empty object and refuses the host configurations of API 1.21.
 MAX_START_BODY = 7
+HOW_TO_STOP = (
+    integer("t", "seconds until it is killed, -1 for never; the container's own by default"),
+    word("signal", "the signal to stop with; the container's own by default"),
+)
 
 
 class StartView(EngineView):
     actions = {"POST": "containers.start"}
+    operations = {
+        "POST": Operation(
+            "Start a container",
+            query=(word("checkpoint", "not built"), word("detachKeys", "ignored")),
+            status=204,
+            others={304: "It runs already"},
+        )
+    }
 
     async def post(self, request: Request, reference: str) -> Response:
         length = request.META.get("CONTENT_LENGTH") or "0"
@@ -45,6 +58,7 @@ def _changed(answer: Changed) -> Response:
 
 class StopView(EngineView):
     actions = {"POST": "containers.stop"}
+    operations = {"POST": Operation("Stop a container", query=HOW_TO_STOP, status=204, others={304: "It does not run"})}
 
     async def post(self, request: Request, reference: str) -> Response:
         seconds, signal = self.asked(request)
@@ -62,6 +76,7 @@ class StopView(EngineView):
 
 class RestartView(StopView):
     actions = {"POST": "containers.restart"}
+    operations = {"POST": Operation("Restart a container", query=HOW_TO_STOP, status=204)}
 
     async def post(self, request: Request, reference: str) -> Response:
         seconds, signal = self.asked(request)
@@ -72,6 +87,9 @@ class RestartView(StopView):
 
 class KillView(EngineView):
     actions = {"POST": "containers.kill"}
+    operations = {
+        "POST": Operation("Send a signal", query=(word("signal", "name or number, KILL by default"),), status=204)
+    }
 
     async def post(self, request: Request, reference: str) -> Response:
         signal = request.query_params.get("signal") or None
@@ -87,6 +105,7 @@ class KillView(EngineView):
 
 class PauseView(EngineView):
     actions = {"POST": "containers.pause"}
+    operations = {"POST": Operation("Freeze a container", status=204)}
 
     async def post(self, request: Request, reference: str) -> Response:
         container = await self.scope.find_container(reference, self.action)
@@ -96,6 +115,7 @@ class PauseView(EngineView):
 
 class UnpauseView(EngineView):
     actions = {"POST": "containers.unpause"}
+    operations = {"POST": Operation("Let a frozen container go on", status=204)}
 
     async def post(self, request: Request, reference: str) -> Response:
         container = await self.scope.find_container(reference, self.action)
@@ -105,6 +125,7 @@ class UnpauseView(EngineView):
 
 class ResizeView(EngineView):
     actions = {"POST": "containers.resize"}
+    operations = {"POST": Operation("Resize a container's terminal", query=SIZE)}
 
     async def post(self, request: Request, reference: str) -> Response:
         height = query.dimension(request.query_params, "h", "height")

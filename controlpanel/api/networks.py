@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.response import Response
 
 from controlpanel.access.scope import Scope
-from controlpanel.api import endpoints
+from controlpanel.api import answers, endpoints
 from controlpanel.objects.models import Container, Network
-from controlpanel.rest import filters
+from controlpanel.rest import filters, openapi
+from controlpanel.rest.openapi import Operation, flag, word
 from controlpanel.rest.views import EngineView
 from engine.containers.config.decode import BOOL, TEXT
 from engine.errors import Forbidden, InvalidArgument, Unsupported
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 KEYS = ("dangling", "driver", "id", "label", "name", "scope", "type")
+PRUNE_KEYS = ("until", "label", "label!")
 NOT_BUILT = "muelle does not build user-defined networks yet: use bridge, host or none"
 CREATE = {"Name": TEXT, "Driver": TEXT, "Internal": BOOL}
 CONNECT = {"Container": TEXT, "Force": BOOL}
@@ -25,6 +27,7 @@ CONNECT = {"Container": TEXT, "Force": BOOL}
 
 class NetworkListView(EngineView):
     actions = {"GET": "networks.view"}
+    operations = {"GET": Operation("List networks", query=(openapi.filters(*KEYS),), answer=list[answers.Network])}
 
     def get(self, request: Request) -> Response:
         chosen = filters.parse(request.query_params, KEYS)
@@ -94,6 +97,11 @@ class NetworkView(EngineView):
     """``/networks/{id}``."""
 
     actions = {"GET": "networks.view", "DELETE": "networks.remove"}
+    operations = {
+        "GET": Operation(
+            "Inspect a network", query=(flag("verbose", "ignored"), word("scope", "ignored")), answer=answers.Network
+        )
+    }
 
     def get(self, request: Request, reference: str) -> Response:
         row = self.scope.network(reference, self.action)
@@ -152,7 +160,12 @@ class NetworkPruneView(EngineView):
     """Predefined networks are never pruned, and there are no others."""
 
     actions = {"POST": "networks.prune"}
+    operations = {
+        "POST": Operation(
+            "Remove networks that nobody uses", query=(openapi.filters(*PRUNE_KEYS),), answer=answers.NetworksPruned
+        )
+    }
 
     def post(self, request: Request) -> Response:
-        filters.parse(request.query_params, ("until", "label", "label!"))
+        filters.parse(request.query_params, PRUNE_KEYS)
         return Response({"NetworksDeleted": []})

@@ -11,11 +11,12 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.response import Response
 
-from controlpanel.api import disk_usage, host
+from controlpanel.api import disk_usage, host, system_answers
 from controlpanel.contracts import system as contract
 from controlpanel.objects import states
 from controlpanel.objects.states import Status
 from controlpanel.rest import versions
+from controlpanel.rest.openapi import TEXT, Operation, word
 from controlpanel.rest.views import EngineView, in_thread
 from engine import rfc3339
 from engine.errors import InvalidArgument, Unavailable
@@ -29,6 +30,7 @@ DF_TYPES = ("container", "image", "volume", "build-cache")
 
 class PingView(EngineView):
     actions = {"GET": "system.view", "HEAD": "system.view"}
+    operations = {"GET": Operation("Is it there", answer=TEXT)}
 
     async def get(self, request: Request) -> HttpResponse:
         # Builder-Version 1: clients then do not look for BuildKit here.
@@ -39,6 +41,7 @@ class PingView(EngineView):
 
 class VersionView(EngineView):
     actions = {"GET": "system.view"}
+    operations = {"GET": Operation("Versions of the engine, its API and the kernel", answer=system_answers.Version)}
 
     async def get(self, request: Request) -> Response:
         flat = {
@@ -59,6 +62,7 @@ class VersionView(EngineView):
 
 class InfoView(EngineView):
     actions = {"GET": "system.view"}
+    operations = {"GET": Operation("What the host is and can do", answer=system_answers.Info)}
 
     async def get(self, request: Request) -> Response:
         counts = await in_thread(self._counts)()
@@ -197,6 +201,13 @@ def _network(version: versions.Version) -> dict[str, Any]:
 
 class DiskUsageView(EngineView):
     actions = {"GET": "system.view"}
+    operations = {
+        "GET": Operation(
+            "Bytes on disk",
+            query=(word("type", "one of container, image, volume, build-cache", many=True),),
+            answer=system_answers.DiskUsage,
+        )
+    }
 
     async def get(self, request: Request) -> Response:
         wanted = request.query_params.getlist("type") if self.version >= (1, 42) else []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from django.urls import re_path
 from rest_framework.response import Response
 
+from controlpanel.api import answers
+from controlpanel.rest.openapi import Operation
 from controlpanel.rest.views import EngineView, not_built
 from engine.errors import NotFound
 
@@ -25,6 +27,7 @@ class BuildCachePruneView(EngineView):
     """There is no build cache, so there is nothing to remove; `docker system prune` asks."""
 
     actions = {"POST": "images.build"}
+    operations = {"POST": Operation("Remove the build cache: there is none", answer=answers.CachePruned)}
 
     def post(self, request: Request) -> Response:
         return Response({"CachesDeleted": None, "SpaceReclaimed": 0})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from rest_framework.response import Response
 
-from controlpanel.api import volumes_rendering
+from controlpanel.api import answers, volumes_rendering
 from controlpanel.contracts import volumes as contract
-from controlpanel.rest import filters, query
+from controlpanel.rest import filters, openapi, query
+from controlpanel.rest.openapi import Operation, flag
 from controlpanel.rest.views import EngineView, empty, in_thread
 from engine.containers.config import mounts as config_mounts
 from engine.containers.config.decode import NULLABLE_TEXT_MAP, TEXT
@@ -18,11 +19,22 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 KEYS = ("dangling", "driver", "label", "label!", "name")
+PRUNE_KEYS = ("all", "label", "label!")
 CREATE = {"Name": TEXT, "Driver": TEXT, "DriverOpts": NULLABLE_TEXT_MAP, "Labels": NULLABLE_TEXT_MAP}
+
+
+class CreateOptions(TypedDict):
+    """What CREATE reads."""
+
+    Name: str
+    Driver: str
+    DriverOpts: dict[str, str] | None
+    Labels: dict[str, str] | None
 
 
 class VolumeListView(EngineView):
     actions = {"GET": "volumes.view"}
+    operations = {"GET": Operation("List volumes", query=(openapi.filters(*KEYS),), answer=answers.VolumeList)}
 
     def get(self, request: Request) -> Response:
         chosen = filters.parse(request.query_params, KEYS)
@@ -43,6 +55,7 @@ class VolumeListView(EngineView):
 
 class VolumeCreateView(EngineView):
     actions = {"POST": "volumes.create"}
+    operations = {"POST": Operation("Create a volume", body=CreateOptions, status=201, answer=answers.Volume)}
 
     async def post(self, request: Request) -> Response:
         wanted = self.read(CREATE, "CreateOptions")
@@ -64,6 +77,10 @@ class VolumeView(EngineView):
     """``/volumes/{name}``."""
 
     actions = {"GET": "volumes.view", "PUT": "volumes.update", "DELETE": "volumes.remove"}
+    operations = {
+        "GET": Operation("Inspect a volume", answer=answers.Volume),
+        "DELETE": Operation("Remove a volume", query=(flag("force", "no error if there is none"),), status=204),
+    }
 
     def get(self, request: Request, name: str) -> Response:
         return Response(volumes_rendering.volume(self.scope.volume(name, self.action)))
@@ -84,9 +101,14 @@ class VolumeView(EngineView):
 
 class VolumePruneView(EngineView):
     actions = {"POST": "volumes.prune"}
+    operations = {
+        "POST": Operation(
+            "Remove volumes that nobody uses", query=(openapi.filters(*PRUNE_KEYS),), answer=answers.VolumesPruned
+        )
+    }
 
     async def post(self, request: Request) -> Response:
-        chosen = filters.parse(request.query_params, ("all", "label", "label!"))
+        chosen = filters.parse(request.query_params, PRUNE_KEYS)
         if self.version < (1, 42):
             if "all" in chosen:
                 raise InvalidArgument("invalid filter 'all'")

@@ -2,74 +2,85 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import auth
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
 from rest_framework.response import Response
 
 from controlpanel.access import errors, signin
-from controlpanel.access.authentication import from_user
-from controlpanel.access.decorators import anonymous
+from controlpanel.access.authentication import from_user, require_csrf
 from controlpanel.access.models import AccessToken
 from controlpanel.access.policy import Source
 from controlpanel.access.scope import Scope
 from controlpanel.panel import about
-from controlpanel.rest import bodies
+from controlpanel.panel.serializers import IssuedToken, NewPassword, NewToken, SignIn, Tokens, Whoami
+from controlpanel.rest import bodies, serializers
+from controlpanel.rest.openapi import Operation
 from controlpanel.rest.views import EngineView, empty
 from engine.errors import Conflict, InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpResponse
     from rest_framework.request import Request
+    from rest_framework.serializers import Serializer
 
 MAX_BODY = 64 * 1024
 MAX_TOKENS = 50
-MAX_DAYS = 3650
-NAME_LENGTH = 80
 TOO_MANY_REQUESTS = 429
 
 
-@anonymous
-@require_http_methods(["GET", "POST", "DELETE"])
-def session(request: HttpRequest) -> HttpResponse:
-    """``GET``: who am I, and the CSRF token. ``POST``: sign in. ``DELETE``: sign out."""
-    if request.method == "POST":
-        body = read_body(request)
-        username, password = text(body, "username", signin.NAME_LENGTH), text(body, "password", 1024)
-        attempt = signin.Attempt(username, signin.address_of(request))
+class SessionView(EngineView):
+    """Open to all."""
+
+    operations = {
+        "GET": Operation("Who is signed in, and the token against forged requests", answer=Whoami),
+        "POST": Operation("Sign in", body=SignIn, answer=Whoami),
+        "DELETE": Operation("Sign out", answer=Whoami),
+    }
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        require_csrf(request._request)
+
+    def get(self, request: Request) -> Response:
+        return _whoami(request)
+
+    def post(self, request: Request) -> HttpResponse:
+        wanted = _form(SignIn, request)
+        attempt = signin.Attempt(wanted["username"], signin.address_of(request._request))
         if attempt.seconds_blocked:
             return _blocked(attempt.seconds_blocked)
-        signin.sign_in(request, username, password)
+        signin.sign_in(request._request, **wanted)
         attempt.succeeded()
-    elif request.method == "DELETE":
-        auth.logout(request)
-    return _whoami(request)
+        return _whoami(request)
+
+    def delete(self, request: Request) -> Response:
+        auth.logout(request._request)
+        return _whoami(request)
 
 
 class PasswordView(EngineView):
     actions = {"POST": "account.manage"}
+    operations = {"POST": Operation("Change the own password", body=NewPassword, answer=Whoami)}
 
     def post(self, request: Request) -> HttpResponse:
         """Change the own password. Other sessions end with it: their hash of it no longer fits."""
-        body, user = read_body(request._request), _user_of(self.scope)
+        wanted, user = _form(NewPassword, request), _user_of(self.scope)
         attempt = signin.Attempt(user.get_username(), signin.address_of(request._request))
         if attempt.seconds_blocked:
             return _blocked(attempt.seconds_blocked)
-        if not user.check_password(text(body, "current", 1024)):
+        if not user.check_password(wanted["current"]):
             raise InvalidArgument("the current password is wrong")
         attempt.succeeded()
-        _set_password(user, text(body, "new", 1024))
+        _set_password(user, wanted["new"])
         request._request.user = user  # in the place of the principal: Django looks whose session it is
         auth.update_session_auth_hash(request._request, user)
-        return _whoami(request._request)
+        return _whoami(request)
 
 
 def _set_password(user: Any, new: str) -> None:
@@ -83,22 +94,27 @@ def _set_password(user: Any, new: str) -> None:
 
 class TokensView(EngineView):
     actions = {"GET": "account.manage", "POST": "account.manage"}
+    operations = {
+        "GET": Operation("The own tokens, newest first", answer=Tokens),
+        "POST": Operation("Make a token", body=NewToken, status=201, answer=IssuedToken),
+    }
 
     def get(self, request: Request) -> Response:
-        """The own tokens, newest first."""
-        return Response({"tokens": [_token(token) for token in _tokens_of(self.scope)]})
+        return Response(Tokens({"tokens": _tokens_of(self.scope)}).data)
 
     def post(self, request: Request) -> Response:
-        """``{"name", "days" or null}``: a new one, its secret shown once."""
+        """A new one; without ``days`` it never expires."""
         if _tokens_of(self.scope).count() >= MAX_TOKENS:
             raise Conflict(f"you have {MAX_TOKENS} tokens: remove one first")
-        body = read_body(request._request)
-        made, secret = AccessToken.objects.issue(_user_of(self.scope), _name(body), _expiry(body.get("days")))
-        return Response({"token": _token(made), "secret": secret}, status=201)
+        wanted = _form(NewToken, request)
+        expires = timezone.now() + timedelta(days=wanted["days"]) if wanted["days"] else None
+        made, secret = AccessToken.objects.issue(_user_of(self.scope), wanted["name"], expires)
+        return Response(IssuedToken({"token": made, "secret": secret}).data, status=201)
 
 
 class TokenView(EngineView):
     actions = {"DELETE": "account.manage"}
+    operations = {"DELETE": Operation("Remove a token", status=204)}
 
     def delete(self, request: Request, token_id: int) -> Response:
         """Remove one of the own tokens; it ends at once."""
@@ -117,22 +133,15 @@ def _tokens_of(scope: Scope) -> QuerySet[AccessToken]:
     return AccessToken.objects.filter(user_id=cast("int", scope.principal.user_id))
 
 
-def read_body(request: HttpRequest) -> dict[str, Any]:
-    """The request's JSON object."""
-    return bodies.read_object(request, limit=MAX_BODY)
+def _form(form: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The checked fields of the request's JSON object."""
+    return serializers.read(form, bodies.read_object(request._request, limit=MAX_BODY))
 
 
-def text(body: dict[str, Any], name: str, limit: int) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value or len(value) > limit or "\0" in value:
-        raise InvalidArgument(f"{name}: want a text of 1 to {limit} characters")
-    return value
-
-
-def _whoami(request: HttpRequest) -> JsonResponse:
-    principal = from_user(request.user, Source.SESSION)
+def _whoami(request: Request) -> Response:
+    principal = from_user(request._request.user, Source.SESSION)
     user = {"name": principal.name, "is_admin": principal.is_admin} if principal else None
-    return JsonResponse({"user": user, "csrf": get_token(request), **about.identity()})
+    return Response(Whoami({"user": user, "csrf": get_token(request._request), **about.identity()}).data)
 
 
 def _blocked(seconds: int) -> HttpResponse:
@@ -144,31 +153,3 @@ def _blocked(seconds: int) -> HttpResponse:
 def _minutes(seconds: int) -> str:
     minutes = -(-seconds // 60)
     return "a minute" if minutes == 1 else f"{minutes} minutes"
-
-
-def _name(body: dict[str, Any]) -> str:
-    name = text(body, "name", NAME_LENGTH).strip()
-    if not name:
-        raise InvalidArgument("give the token a name")
-    return name
-
-
-def _expiry(days: Any) -> datetime | None:
-    if days is None:
-        return None
-    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= MAX_DAYS:
-        raise InvalidArgument(f"days: want a number from 1 to {MAX_DAYS}, or null")
-    return timezone.now() + timedelta(days=days)
-
-
-def _token(token: AccessToken) -> dict[str, Any]:
-    def moment(value: datetime | None) -> str | None:
-        return value.isoformat() if value else None
-
-    return {
-        "id": token.pk,
-        "name": token.name,
-        "created": moment(token.created),
-        "last_used": moment(token.last_used),
-        "expires": moment(token.expires),
-    }

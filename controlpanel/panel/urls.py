@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from controlpanel.panel import accounts, views
 
 PANEL = [
-    path("session", accounts.session),
+    path("session", accounts.SessionView.as_view()),
     path("password", accounts.PasswordView.as_view()),
     path("tokens", accounts.TokensView.as_view()),
     path("tokens/<int:token_id>", accounts.TokenView.as_view()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
@@ -12,6 +12,7 @@ from controlpanel.access import errors
 from controlpanel.access.decorators import anonymous
 from controlpanel.panel import about as this_installation
 from controlpanel.panel import assets, listing, log_file
+from controlpanel.rest.openapi import TEXT, Operation, flag
 from controlpanel.rest.views import EngineView
 from controlpanel.server.responses import StreamedResponse
 from controlpanel.streams import logs
@@ -42,8 +43,17 @@ def static(request: HttpRequest, name: str) -> HttpResponse:
     return assets.respond(request, asset)
 
 
+class Containers(TypedDict):
+    containers: list[listing.ContainerRow]
+
+
+class Images(TypedDict):
+    images: list[listing.ImageRow]
+
+
 class ContainersView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {"GET": Operation("Containers as the page lists them", answer=Containers)}
 
     def get(self, request: Request) -> Response:
         return Response({"containers": listing.containers(self.scope)})
@@ -51,6 +61,11 @@ class ContainersView(EngineView):
 
 class LogView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {
+        "GET": Operation(
+            "The whole log as a text file", query=(flag("timestamps", "1: a time before each line"),), answer=TEXT
+        )
+    }
 
     async def get(self, request: Request, reference: str) -> StreamedResponse:
         """The whole log as a text file: ``?timestamps=1`` puts the time before each line."""
@@ -64,6 +79,7 @@ class LogView(EngineView):
 
 class ImagesView(EngineView):
     actions = {"GET": "images.view"}
+    operations = {"GET": Operation("Images as the page lists them", answer=Images)}
 
     def get(self, request: Request) -> Response:
         return Response({"images": listing.images(self.scope)})
@@ -71,6 +87,7 @@ class ImagesView(EngineView):
 
 class AboutView(EngineView):
     actions = {"GET": "system.view"}
+    operations = {"GET": Operation("This installation", answer=this_installation.About)}
 
     def get(self, request: Request) -> Response:
         return Response(this_installation.about(self.scope))

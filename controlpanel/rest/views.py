@@ -25,18 +25,24 @@ from engine.containers.config.decode import Fields, read_object
 from engine.errors import Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rest_framework.request import Request
+
+    from controlpanel.rest.openapi import Operation
 
 # For a coroutine that needs more of the database than one look-up.
 in_thread = sync_to_async
 
 
 class EngineView(APIView):
-    """A view that names, for each of its methods, the action that the caller must be allowed to do."""
+    """A view that names, for each of its methods, the action that the caller must be allowed to do.
+
+    `operations` says of each method what the API's document tells about it.
+    """
 
     actions: ClassVar[dict[str, str]] = {}
+    operations: ClassVar[Mapping[str, Operation]] = {}
     permission_classes = [ActionPermission]
     view_is_async = True
     scope: Scope

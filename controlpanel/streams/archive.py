@@ -11,6 +11,7 @@ from django.http import HttpResponse, HttpResponseBase
 from controlpanel.contracts import containers
 from controlpanel.contracts.containers import PathStat
 from controlpanel.rest import query
+from controlpanel.rest.openapi import TAR, Operation, flag, word
 from controlpanel.rest.views import EngineView
 from controlpanel.streams import transfers
 from engine.errors import InvalidArgument
@@ -18,13 +19,25 @@ from engine.errors import InvalidArgument
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
-TAR = "application/x-tar"
 STREAM = "application/octet-stream"
 STAT_HEADER = "X-Docker-Container-Path-Stat"
+PATH = word("path", "of a file or a directory in the container", required=True)
 
 
 class ArchiveView(EngineView):
     actions = {"GET": "containers.archive", "HEAD": "containers.archive", "PUT": "containers.archive"}
+    operations = {
+        "GET": Operation("Copy files out", query=(PATH,), answer=TAR),
+        "PUT": Operation(
+            "Copy files in",
+            query=(
+                PATH,
+                flag("noOverwriteDirNonDir", "refuse to put a file where a directory is, or the reverse"),
+                flag("copyUIDGID", "files belong to the archive's owners"),
+            ),
+            body=TAR,
+        ),
+    }
 
     async def head(self, request: Request, name: str) -> HttpResponseBase:
         container_id, path = await self._source(request, name)
@@ -62,6 +75,7 @@ class ArchiveView(EngineView):
 
 class ExportView(EngineView):
     actions = {"GET": "containers.export"}
+    operations = {"GET": Operation("A container's root file system, as a tar archive", answer=STREAM)}
 
     async def get(self, request: Request, name: str) -> HttpResponseBase:
         container = await self.scope.find_container(name, self.action)

@@ -21,6 +21,7 @@ from controlpanel.access.scope import Scope
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from controlpanel.rest import query
+from controlpanel.rest.openapi import STDIO, Operation, flag, word
 from controlpanel.rest.views import EngineView
 from controlpanel.streams import detach, replay, shims
 from controlpanel.streams.hijack import hijack, stream_type
@@ -72,6 +73,17 @@ class Wanted(NamedTuple):
 
 class AttachView(EngineView):
     actions = {"POST": "containers.attach"}
+    operations = {
+        "POST": Operation(
+            "Attach to a container: the connection becomes its terminal",
+            query=(
+                *(flag(name, f"{name} is wanted") for name in FLAGS),
+                word("detachKeys", "keys that end it"),
+            ),
+            answer=STDIO,
+            endless=True,
+        )
+    }
 
     async def post(self, request: Request, name: str) -> HttpResponse:
         wanted = Wanted.of(request.query_params.dict())

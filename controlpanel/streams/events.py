@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from controlpanel.access.scope import Scope
-from controlpanel.rest import filters, query
+from controlpanel.rest import filters, openapi, query
+from controlpanel.rest.openapi import LINES, Operation, moment
 from controlpanel.rest.views import EngineView
 from controlpanel.streams import hub
 from controlpanel.streams.event_filter import KEYS, EventFilter
@@ -25,6 +26,18 @@ MILLI = 1_000_000
 
 class EventsView(EngineView):
     actions = {"GET": "system.view"}
+    operations = {
+        "GET": Operation(
+            "Events, as they happen",
+            query=(
+                moment("since", "those that have happened after"),
+                moment("until", "ends then"),
+                openapi.filters(*KEYS),
+            ),
+            answer=LINES,
+            endless=True,
+        )
+    }
 
     async def get(self, request: Request) -> StreamedResponse:
         parameters = request.query_params

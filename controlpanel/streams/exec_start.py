@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.http import HttpResponse
 
 from controlpanel.rest import bodies
+from controlpanel.rest.openapi import STDIO, Operation
 from controlpanel.rest.views import EngineView
 from controlpanel.streams import execs
 from controlpanel.streams.attach import tell
@@ -24,8 +25,22 @@ if TYPE_CHECKING:
 CONSOLE_SIZE_SINCE = (1, 42)
 
 
+class StartOptions(TypedDict):
+    Detach: bool
+    Tty: bool
+    ConsoleSize: list[int]
+
+
 class ExecStartView(EngineView):
     actions = {"POST": "containers.exec"}
+    operations = {
+        "POST": Operation(
+            "Start an exec: the connection becomes its terminal, unless it is detached",
+            body=StartOptions,
+            answer=STDIO,
+            endless=True,
+        )
+    }
 
     async def post(self, request: Request, name: str) -> HttpResponse:
         options = bodies.read_object(request._request, required=False)

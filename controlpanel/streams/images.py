@@ -9,6 +9,7 @@ from django.http import HttpResponse, HttpResponseBase
 from controlpanel.contracts import images as contract
 from controlpanel.contracts.images import SavedImage
 from controlpanel.rest import query
+from controlpanel.rest.openapi import LINES, PLATFORM, TAR, Operation, flag, word
 from controlpanel.rest.views import EngineView, in_thread
 from controlpanel.streams import changes, transfers
 from controlpanel.streams.responses import JSON
@@ -19,11 +20,12 @@ from engine.images.platforms import Platform
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
-TAR = "application/x-tar"
-
 
 class LoadView(EngineView):
     actions = {"POST": "images.load"}
+    operations = {
+        "POST": Operation("Load images", query=(flag("quiet", "no progress"), PLATFORM), body=TAR, answer=LINES)
+    }
 
     async def post(self, request: Request) -> HttpResponseBase:
         """A bad archive is a message in an answer of 200, as in Docker: docker-py knows an ImageLoadError by that."""
@@ -43,6 +45,11 @@ class LoadView(EngineView):
 
 class SaveView(EngineView):
     actions = {"GET": "images.save"}
+    operations = {
+        "GET": Operation(
+            "Save images", query=(word("names", "images, where the path names none", many=True), PLATFORM), answer=TAR
+        )
+    }
 
     async def get(self, request: Request, name: str = "") -> HttpResponseBase:
         parameters = request.query_params
@@ -67,6 +74,22 @@ class CreateView(EngineView):
     """``docker import``, and one day ``docker pull``."""
 
     actions = {"POST": "images.import"}
+    operations = {
+        "POST": Operation(
+            "Import an image",
+            query=(
+                word("fromSrc", "- for the body", required=True),
+                word("repo", "its repository"),
+                word("tag", "its tag"),
+                word("message", "its comment"),
+                word("platform", "os[/arch[/variant]]"),
+                word("changes", "a Dockerfile instruction", many=True),
+                word("fromImage", "pulls: not built"),
+            ),
+            body=TAR,
+            answer=LINES,
+        )
+    }
 
     async def post(self, request: Request) -> HttpResponseBase:
         parameters = request.query_params

@@ -14,6 +14,7 @@ from django.conf import settings
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from controlpanel.rest import query
+from controlpanel.rest.openapi import STDIO, Operation, flag, moment, word
 from controlpanel.rest.views import EngineView
 from controlpanel.streams import shims
 from controlpanel.streams.hijack import stream_type
@@ -35,6 +36,23 @@ EVERYTHING = Selection()
 
 class LogsView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {
+        "GET": Operation(
+            "A container's log",
+            query=(
+                flag("stdout", "with standard output"),
+                flag("stderr", "with standard error"),
+                flag("follow", "go on while it runs"),
+                flag("timestamps", "a time before each line"),
+                flag("details", "with the log driver's attributes"),
+                moment("since", "lines from then on"),
+                moment("until", "lines before"),
+                word("tail", "so many lines, or all"),
+            ),
+            answer=STDIO,
+            endless=True,
+        )
+    }
 
     async def get(self, request: Request, name: str) -> StreamedResponse:
         parameters = request.query_params

@@ -19,6 +19,7 @@ from django.http import HttpResponse, HttpResponseBase
 from controlpanel.access.scope import Scope
 from controlpanel.objects.models import Container
 from controlpanel.rest import query
+from controlpanel.rest.openapi import LINES, Operation, flag
 from controlpanel.rest.views import EngineView
 from controlpanel.streams.responses import JSON, line, stream
 from engine.containers import stats as files
@@ -33,6 +34,14 @@ SECOND = 1.0
 
 class StatsView(EngineView):
     actions = {"GET": "containers.view"}
+    operations = {
+        "GET": Operation(
+            "What a container uses",
+            query=(flag("stream", "every second, for ever; the default"), flag("one-shot", "without a sample before")),
+            answer=LINES,
+            endless=True,
+        )
+    }
 
     async def get(self, request: Request, name: str) -> HttpResponseBase:
         streaming = query.flag(request.query_params, "stream", default=True)

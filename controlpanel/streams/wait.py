@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from controlpanel.access.scope import Scope
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
+from controlpanel.rest.openapi import Operation, word
 from controlpanel.rest.versions import Version
 from controlpanel.rest.views import EngineView
 from controlpanel.streams import hub
@@ -33,8 +34,20 @@ LATE_PAUSE = 0.2
 SKEW_SECONDS = 60.0
 
 
+class WaitResult(TypedDict):
+    StatusCode: int
+
+
 class WaitView(EngineView):
     actions = {"POST": "containers.view"}
+    operations = {
+        "POST": Operation(
+            "Wait for a container",
+            query=(word("condition", "not-running, next-exit or removed"),),
+            answer=WaitResult,
+            endless=True,
+        )
+    }
 
     async def post(self, request: Request, name: str) -> StreamedResponse:
         condition = _condition(request.query_params, self.version)

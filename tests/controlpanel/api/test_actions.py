@@ -16,7 +16,7 @@ from controlpanel.rest.views import EngineView, NotBuiltView, page_not_found
 
 METHODS = ("get", "head", "post", "put", "delete")
 # What a browser loads before anybody has signed in, signing in itself, and Docker's answer to an unknown path.
-OPEN = {page.page, page.static, accounts.session, page_not_found}
+OPEN: set[Any] = {accounts.SessionView, page.page, page.static, page_not_found}
 
 
 def callbacks(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[Any]:
@@ -36,6 +36,8 @@ def views() -> list[type[EngineView]]:
 @pytest.mark.parametrize("view", views(), ids=lambda view: view.__name__)
 def test_every_method_has_its_action(view: type[EngineView]) -> None:
     assert issubclass(view, EngineView)
+    if view in OPEN:
+        return
     implemented = {method.upper() for method in METHODS if hasattr(view, method)}
     declared = set(view.actions) - ({"HEAD"} if not hasattr(view, "head") else set())
     assert declared <= implemented if issubclass(view, NotBuiltView) else declared == implemented
@@ -44,7 +46,7 @@ def test_every_method_has_its_action(view: type[EngineView]) -> None:
 
 def test_other_views_are_open_on_purpose() -> None:
     functions = {each for each in callbacks(urls.urlpatterns) if not hasattr(each, "view_class")}
-    assert functions == OPEN
+    assert functions == OPEN - set(views())
 
 
 def test_only_reading_is_a_view_action() -> None:

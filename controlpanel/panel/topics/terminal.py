@@ -90,6 +90,8 @@ class TerminalTopic(Topic):
             await session.adelete()
             raise
         reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=READ_SIZE)
+        if self._overrun:  # before there was anything to end
+            self._writer.transport.abort()
         return reader, self._writer
 
     async def _show(self, reader: asyncio.StreamReader) -> None:

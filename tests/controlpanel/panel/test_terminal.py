@@ -148,6 +148,17 @@ async def test_a_process_that_never_reads_loses_its_terminal(
         assert (await page.receive("closed"))["message"] == "the process does not read what is typed"
 
 
+async def test_too_much_that_was_typed_before_the_process_runs_ends_its_terminal(
+    cookie: bytes, running: Container, shim: Shim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typed, "LIMIT", 64 * 1024)
+    async with page_of(cookie) as page:
+        await page.open(7, "terminal", container=running.id, command=["sh"])
+        for _ in range(3):
+            await page.communicator.send_to(bytes_data=CHANNEL.pack(7) + b"x" * 32_768)
+        assert (await page.receive("closed"))["message"] == "the process does not read what is typed"
+
+
 async def test_a_process_that_never_reads_does_not_hold_the_page_up(
     cookie: bytes, running: Container, shim: Shim, events: Events
 ) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from schemathesis import Case, Response
     from schemathesis.checks import CheckFunction
 
+    from tests.support.docker import Docker
     from tests.support.installation import Installation
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -99,13 +100,18 @@ class World:
 @pytest.fixture(scope="module")
 def world(installation: Installation, image: str) -> Iterator[World]:
     docker = installation.docker()
-    before = objects(docker)
+    before, tags_before = objects(docker), _tags(docker)
     yield World(installation.docker_host, image)
     after = objects(docker)
     for kind, removal in REMOVALS.items():
         if made := sorted(after[kind] - before[kind]):
             docker.run(*removal, *made)
-    docker("rmi", "-f", f"{NAME}:latest", check=False)
+    if tags := sorted(_tags(docker) - tags_before):
+        docker.run("rmi", *tags)
+
+
+def _tags(docker: Docker) -> set[str]:
+    return set(docker("images", "--format", "{{.Repository}}:{{.Tag}}").split())
 
 
 @pytest.mark.parametrize("label", TESTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -81,7 +82,7 @@ def networks(container_id: str, mode: str, asked: Mapping[str, Any], endpoints: 
 
 
 def _network(asked: Mapping[str, Any], network: NetworkRow | None, taken: Mapping[str, EndpointRow]) -> dict[str, Any]:
-    answer = EMPTY | {key: asked[key] for key in EMPTY.keys() & asked.keys()}
+    answer = {**EMPTY, **asked}
     if network is None:
         return answer
     answer["NetworkID"] = network.id
@@ -97,7 +98,13 @@ def prefix_length(ipam: Mapping[str, Any]) -> int:
     """Of an IPAM object's first pool; 0 while none is chosen."""
     pools = ipam.get("Config") or [{}]
     subnet = pools[0].get("Subnet")
-    return ipaddress.ip_network(subnet, strict=False).prefixlen if subnet else 0
+    return _prefix_length(subnet) if subnet else 0
+
+
+@functools.lru_cache(maxsize=1024)
+def _prefix_length(subnet: str) -> int:
+    """Many containers share few networks."""
+    return ipaddress.ip_network(subnet, strict=False).prefixlen
 
 
 def _published(endpoints: Iterable[EndpointRow]) -> list[tuple[int, str, str, int]]:

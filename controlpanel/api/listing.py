@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from django.db.models import F, TextField
+from django.db.models import TextField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
@@ -35,7 +35,7 @@ EXPRESSIONS = {
     "networking_text": Cast("networking", TextField()),
     "mounts_text": Cast("mounts", TextField()),
     "network_mode": KT("host_config__NetworkMode"),
-    "annotations": F("host_config__Annotations"),
+    "annotations_text": KT("host_config__Annotations"),
 }
 # What a container without ``all`` must be: alive, waiting for its next start, or on the way from there.
 SHOWN_BY_DEFAULT = states.RUNNING_FOR_DOCKER | {Status.STARTING}
@@ -89,7 +89,8 @@ def _row(values: tuple[Any, ...]) -> Row:
     config, networking, mounts, mode, annotations = values[len(COLUMNS) :]
     plain: tuple[Any, ...] = values[: len(COLUMNS)]
     own = complete_config(orjson.loads(config))
-    return Row._make((*plain, own, orjson.loads(networking), orjson.loads(mounts), mode, annotations))
+    noted = orjson.loads(annotations) if annotations else None
+    return Row._make((*plain, own, orjson.loads(networking), orjson.loads(mounts), mode, noted))
 
 
 def render(

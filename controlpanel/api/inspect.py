@@ -99,6 +99,9 @@ def _log_path(container: Container) -> str:
 
 
 def _exec_ids(scope: Scope, container: Container) -> list[str] | None:
+    """A container that does not run has none that runs, and nobody has to be asked."""
+    if not container.is_alive:
+        return None
     running = scope.execs().filter(container=container, running=True).order_by("created")
     return list(running.values_list("id", flat=True)[:RUNNING_EXECS_SHOWN]) or None
 

@@ -25,6 +25,7 @@ from controlpanel.monitor import boot, notices
 from controlpanel.monitor.reconciler import Reconciler
 from controlpanel.monitor.shims import Shims
 from controlpanel.objects import events
+from controlpanel.operations import volumes
 from controlpanel.operations.images import library
 from controlpanel.operations.notices import EXITED, LOOK, OOM, STARTED
 
@@ -118,6 +119,7 @@ class Monitor:
             self.look(container_id)
         self._submit(boot.catch_up_execs)
         self._submit(boot.remove_orphans)
+        self._submit(volumes.finish_removals)
         self._submit(library.adopt_strays)
         if rebooted:
             for container in boot.due_after_reboot():

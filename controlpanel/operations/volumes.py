@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import ExitStack, suppress
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -17,10 +17,13 @@ from controlpanel.objects.models import Container, Volume
 from controlpanel.objects.models.volumes import ANONYMOUS_LABEL, VolumeUse
 from engine import rfc3339
 from engine.containers.config.mounts import MountRequest
-from engine.errors import Conflict, MuelleError
+from engine.errors import Conflict, MuelleError, NotFound
+from engine.undo import undone_on_failure
 from engine.volumes import local
 
 GONE = -1
+
+logger = logging.getLogger(__name__)
 
 
 @volumes.create.implement
@@ -32,8 +35,9 @@ def create(project: str, name: str | None, driver: str, options: dict[str, str],
 @volumes.remove.implement
 def remove(volume: int) -> None:
     row = Volume.objects.filter(pk=volume, node_id=settings.MUELLE_NODE).first()
-    if row is not None:
-        events.publish_all(discard(row))
+    if row is None:
+        raise NotFound("no such volume")
+    events.publish_all(discard(row))
 
 
 @volumes.prune.implement
@@ -43,8 +47,9 @@ def prune(project: str, volumes: list[int]) -> Pruned:
         size = local.usage(settings.MUELLE_LAYOUT, row.directory)
         try:
             events.publish_all(discard(row))
-        except Conflict:
-            continue  # a container took it meanwhile
+        except MuelleError as error:  # a container took it meanwhile, for one; the others go on
+            logger.warning("%s", error)
+            continue
         answer["deleted"].append(row.name)
         answer["reclaimed"] += size
     events.publish_all([events.event("volume", "prune", "", {"reclaimed": answer["reclaimed"]}, project)])
@@ -69,11 +74,6 @@ def find(project: str, name: str) -> Volume:
     return Volume.objects.filter(node_id=settings.MUELLE_NODE, project_id=project).find(name, project)
 
 
-def path(row: Volume) -> Path:
-    """Where the volume's files are on this host."""
-    return settings.MUELLE_LAYOUT.volume(row.directory)
-
-
 def ensure(project: str, request: MountRequest, undo: ExitStack) -> Volume:
     """The project's volume that a request means, made when it is missing; ``undo`` removes it again."""
     if request.source:
@@ -91,7 +91,7 @@ def ensure(project: str, request: MountRequest, undo: ExitStack) -> Volume:
     except BaseException:
         row.delete()
         raise
-    undo.callback(discard, row)
+    undo.callback(_take_back, row)
     events.publish_all([events.event("volume", "create", row.name, {"driver": row.driver}, project)])
     return row
 
@@ -101,26 +101,58 @@ def anonymous_of(container: Container) -> list[Volume]:
     return list(Volume.objects.filter(uses__container=container, anonymous=True))
 
 
-def release(container: Container, row: Volume) -> list[events.Event]:
-    """Discard a volume that only this container holds; Conflict, and nothing changed, when another does too."""
-    with transaction.atomic():
-        VolumeUse.objects.filter(volume=row, container=container).delete()
-        return discard(row)
+def discard(row: Volume, holder: Container | None = None) -> list[events.Event]:
+    """Delete row and directory of a volume that nobody holds, but for ``holder``; returns its event.
 
-
-def discard(row: Volume) -> list[events.Event]:
-    """Delete row and directory of a volume that no container holds; returns its event. Conflict when one does."""
-    try:
-        with transaction.atomic():
-            row_id, directory = row.pk, row.directory
-            # Held before it is asked who uses it: whoever takes it now waits, and finds it gone.
-            Volume.objects.select_for_update().filter(pk=row_id).first()
-            row.delete()
-            local.remove(settings.MUELLE_LAYOUT, directory)
-    except ProtectedError as error:
-        holders = Container.objects.filter(volume_uses__volume_id=row_id).values_list("id", flat=True)
-        raise Conflict(f"remove {row.name}: volume is in use - [{', '.join(holders)}]") from error
+    Conflict, and nothing changed, when a container holds it; NotFound when somebody was faster.
+    """
+    with undone_on_failure("removal of a volume") as undo:
+        try:
+            _delete(row, holder, undo)
+        except ProtectedError as error:
+            holders = Container.objects.filter(volume_uses__volume=row.pk).values_list("id", flat=True)
+            raise Conflict(f"remove {row.name}: volume is in use - [{', '.join(holders)}]") from error
+    # Its files may take minutes, and SQLite has one writer: not inside the transaction.
+    local.discard(settings.MUELLE_LAYOUT, str(row.pk))
     return [events.event("volume", "destroy", row.name, {"driver": row.driver}, row.project_id)]
+
+
+def finish_removals() -> None:
+    """Bring to an end, one or the other, what processes that died have left of removals."""
+    for key in local.keys_set_aside(settings.MUELLE_LAYOUT):
+        try:
+            _settle(key)
+        except MuelleError:
+            logger.exception("a removed volume stays as it is")
+
+
+def _delete(row: Volume, holder: Container | None, undo: ExitStack) -> None:
+    """Delete the row and set the directory aside; ``undo`` asks which of the two is true, should the commit fail."""
+    with transaction.atomic():
+        # Held before it is asked who uses it: whoever takes it now waits, and finds it gone.
+        if Volume.objects.select_for_update().filter(pk=row.pk).first() is None:
+            raise NotFound(f"get {row.name}: no such volume")
+        if holder is not None:
+            VolumeUse.objects.filter(volume=row.pk, container=holder).delete()
+        Volume.objects.filter(pk=row.pk).delete()
+        undo.callback(_settle, str(row.pk))
+        local.set_aside(settings.MUELLE_LAYOUT, row.directory, str(row.pk))
+
+
+def _settle(key: str) -> None:
+    """Give a directory that was set aside back to its row, or delete it when there is none any more."""
+    with transaction.atomic():
+        row = Volume.objects.select_for_update().filter(pk=key).first()  # waits for a removal under way
+        if row is not None:
+            local.restore(settings.MUELLE_LAYOUT, row.directory, key)
+    if row is None:
+        local.discard(settings.MUELLE_LAYOUT, key)
+
+
+def _take_back(row: Volume) -> None:
+    """Undo a creation, unless somebody else has the volume by now or has removed it."""
+    with suppress(Conflict, NotFound):
+        events.publish_all(discard(row))
 
 
 def _adopt(row: Volume, request: MountRequest) -> Volume:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from engine.archives.trees import remove_tree, tree_size
+from engine.archives.trees import discard_tree, tree_size
 from engine.errors import InvalidArgument, NotFound, SystemFailure, Unsupported
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from engine.layout import Layout
 
 DRIVER = "local"
+REMOVED = ".removed-"  # begins the name of a directory whose volume is on its way out; no volume's does
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
 _DIRECTORY = re.compile(r"(?:[a-z0-9][a-z0-9_-]*~)?" + _NAME.pattern)
@@ -52,12 +54,35 @@ def create(layout: Layout, directory: str) -> Path:
     return path
 
 
-def remove(layout: Layout, directory: str) -> None:
-    """Delete a volume with all it holds; none is fine. That nobody uses it is the caller's affair."""
+def set_aside(layout: Layout, directory: str, key: str) -> None:
+    """Take a volume's name away at once; ``key`` is under which it can be discarded, or restored. None is fine.
+
+    Deleting many files takes long, and nobody need wait for it. That nobody uses the volume is the caller's affair.
+    """
     try:
-        remove_tree(_place(layout, directory).parent)
+        with suppress(FileNotFoundError):
+            _place(layout, directory).parent.rename(_aside(layout, key))
     except OSError as error:
-        raise SystemFailure(f"remove {directory}: {error.filename}: {error.strerror}") from error
+        raise SystemFailure(f"remove {directory}: {error.strerror}") from error
+
+
+def restore(layout: Layout, directory: str, key: str) -> None:
+    """Give a volume that was set aside its name back; one that was not is left as it is."""
+    try:
+        with suppress(FileNotFoundError):
+            _aside(layout, key).rename(_place(layout, directory).parent)
+    except OSError as error:
+        raise SystemFailure(f"restore {directory} from {_aside(layout, key)}: {error.strerror}") from error
+
+
+def discard(layout: Layout, key: str) -> None:
+    """Delete what can be deleted of a volume that was set aside; none is fine."""
+    discard_tree(_aside(layout, key))
+
+
+def keys_set_aside(layout: Layout) -> list[str]:
+    """What removals have left, under way or for good."""
+    return [path.name.removeprefix(REMOVED) for path in layout.volumes.glob(f"{REMOVED}*")]
 
 
 def usage(layout: Layout, directory: str) -> int:
@@ -70,6 +95,10 @@ def _place(layout: Layout, directory: str) -> Path:
     if not _DIRECTORY.match(directory):
         raise InvalidArgument(f"{directory!r} is no directory of a volume")
     return layout.volume(directory)
+
+
+def _aside(layout: Layout, key: str) -> Path:
+    return layout.volumes / f"{REMOVED}{key}"
 
 
 def _check_options(name: str, options: Mapping[str, str]) -> None:

@@ -102,7 +102,7 @@ def _release_volumes(container: Container) -> list[events.Event]:
     happened: list[events.Event] = []
     for volume in volumes_of.anonymous_of(container):
         try:
-            happened += volumes_of.release(container, volume)
+            happened += volumes_of.discard(volume, container)
         except MuelleError as error:
             logger.warning("volume %s stays: %s", volume.name, error)
     return happened

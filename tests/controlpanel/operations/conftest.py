@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from controlpanel.access.scope import Scope
 from controlpanel.monitor.loop import Monitor
@@ -165,6 +166,17 @@ def exists(container_id: str) -> bool:
 def actions(sent: list[events.Event]) -> list[str]:
     """``["container create", …]``."""
     return [f"{event.kind} {event.action}" for event in sent]
+
+
+def fail_to_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next transaction is not committed; the following ones are."""
+    commit = BaseDatabaseWrapper.commit
+
+    def fail(_connection: BaseDatabaseWrapper) -> None:
+        monkeypatch.setattr(BaseDatabaseWrapper, "commit", commit)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "commit", fail)
 
 
 def _run(monitor: Monitor) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import InvalidArgument, NotFound, Unsupported
+from engine.errors import InvalidArgument, NotFound, SystemFailure, Unsupported
 from engine.layout import Layout
 from engine.volumes import local
 
@@ -18,6 +18,12 @@ def layout(tmp_path: Path) -> Layout:
     made = Layout(tmp_path / "home", tmp_path / "run")
     made.volumes.mkdir(parents=True)
     return made
+
+
+def _remove(layout: Layout, directory: str) -> None:
+    local.set_aside(layout, directory, "7")
+    assert not (layout.volumes / directory).exists()
+    local.discard(layout, "7")
 
 
 def test_creating_is_idempotent_and_keeps_the_content(layout: Layout) -> None:
@@ -47,7 +53,7 @@ def test_a_projects_own_volume_has_a_directory_of_its_own(layout: Layout) -> Non
     theirs, ours = local.create(layout, "data"), local.create(layout, "team~data")
     (ours / "file").write_text("1234")
     assert (local.usage(layout, "data"), local.usage(layout, "team~data")) == (0, 4)
-    local.remove(layout, "team~data")
+    _remove(layout, "team~data")
     assert theirs.exists()
     assert not ours.exists()
     with pytest.raises(InvalidArgument):
@@ -55,6 +61,20 @@ def test_a_projects_own_volume_has_a_directory_of_its_own(layout: Layout) -> Non
     for name in ("~data", "team~", "a~b~c", "../x~data", "team~.."):
         with pytest.raises(InvalidArgument):
             local.create(layout, name)
+
+
+def test_what_was_set_aside_can_come_back(layout: Layout) -> None:
+    (local.create(layout, "data") / "file").write_text("kept")
+    local.set_aside(layout, "data", "7")
+    assert local.keys_set_aside(layout) == ["7"]
+    hindering = local.create(layout, "data")
+    with pytest.raises(SystemFailure, match=r"^restore data from .*/\.removed-7: Directory not empty$"):
+        local.restore(layout, "data", "7")
+    hindering.rmdir()
+    local.restore(layout, "data", "7")
+    local.restore(layout, "data", "7")
+    assert (hindering / "file").read_text() == "kept"
+    assert local.keys_set_aside(layout) == []
 
 
 @given(st.text(max_size=12))
@@ -92,8 +112,8 @@ def test_removing_takes_everything_but_what_symlinks_name(layout: Layout, tmp_pa
     (path / "deep" / "er").mkdir(parents=True)
     (path / "deep" / "link").symlink_to(outside)
     os.mkfifo(path / "fifo")
-    local.remove(layout, "data")
-    local.remove(layout, "data")
+    _remove(layout, "data")
+    _remove(layout, "data")
     assert list(layout.volumes.iterdir()) == []
     assert (outside / "file").exists()
 
@@ -119,5 +139,5 @@ def test_a_tree_deeper_than_the_stack_is_counted_and_removed(layout: Layout) -> 
     os.close(file)
     os.close(descriptor)
     assert local.usage(layout, "data") == 5
-    local.remove(layout, "data")
+    _remove(layout, "data")
     assert list(layout.volumes.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal as signals
+from pathlib import Path
 
 from django.conf import settings
 from django.db import Error, transaction
@@ -53,31 +54,40 @@ def take(container: Container, sources: tuple[Status, ...], *, volumes: bool) ->
 def purge(container: Container, *, torn_down: bool = False) -> None:
     """Take away everything of a container in REMOVING, and tell those who waited for that.
 
-    On failure it stays as ``dead`` and can be removed again. ``torn_down`` says that the monitor has just cleared up
-    after its last run.
+    On failure it stays as ``dead`` and can be removed again; when the database is the reason, the monitor goes on with
+    it. ``torn_down`` says that the monitor has just cleared up after its last run.
     """
     try:
-        _purge(container, torn_down=torn_down)
+        debris, happened, waiting = _take_away(container, torn_down=torn_down)
     except Error:
         claims.give_up(container)
         raise
-
-
-def _purge(container: Container, *, torn_down: bool) -> None:
-    try:
-        if not torn_down:
-            rows = networks.endpoints_of(container)
-            engine_container.tear_down(settings.MUELLE_LAYOUT, container.id, networks.plans_of(container, rows))
-            networks.free(rows)
-        debris = engine_container.set_aside(settings.MUELLE_LAYOUT, container.id)
-        happened, waiting = _forget(container)
-    except (MuelleError, OSError) as error:
+    except BaseException as error:
         text = f"unable to remove filesystem for {container.id}: {error}"
-        container.move((Status.REMOVING,), Status.DEAD, error=text)
-        raise SystemFailure(text) from error
+        _leave(container, text)
+        if isinstance(error, MuelleError | OSError):
+            raise SystemFailure(text) from error
+        raise
     events.publish_all(happened)
     _answer(waiting)
+    _collect_image(container)
     discard_tree(debris)  # what is left of it goes at the monitor's next boot
+
+
+def _take_away(container: Container, *, torn_down: bool) -> tuple[Path, list[events.Event], list[Waiter]]:
+    """Returns the directory that is left to delete, the events, and who waited."""
+    if not torn_down:
+        rows = networks.endpoints_of(container)
+        engine_container.tear_down(settings.MUELLE_LAYOUT, container.id, networks.plans_of(container, rows))
+        networks.free(rows)
+    return engine_container.set_aside(settings.MUELLE_LAYOUT, container.id), *_forget(container)
+
+
+def _leave(container: Container, text: str) -> None:
+    try:
+        container.move((Status.REMOVING,), Status.DEAD, error=text)
+    except Error:
+        claims.give_up(container)
 
 
 def _forget(container: Container) -> tuple[list[events.Event], list[Waiter]]:
@@ -88,14 +98,21 @@ def _forget(container: Container) -> tuple[list[events.Event], list[Waiter]]:
     happened = [events.of_container(container, "destroy")]
     if container.removes_volumes and container.mounts:
         happened += _release_volumes(container)
-    image_id = container.image_id
     with transaction.atomic():
         # Held first: what is inserted meanwhile for this container waits, and finds it gone. (SQLite has one writer.)
         Container.objects.select_for_update().filter(pk=container.pk).first()
         waiting = list(container.waiters.all())
-        container.delete()
-    library.collect(image_id)
+        # Not the object's own deletion: that takes its key before the commit, which may fail.
+        Container.objects.filter(pk=container.pk).delete()
     return happened, waiting
+
+
+def _collect_image(container: Container) -> None:
+    """The container is gone, and its image's files with it if it was the last that needed them."""
+    try:
+        library.collect(container.image_id)
+    except Exception:
+        logger.exception("the files of image %s stay", container.image_id)
 
 
 def _release_volumes(container: Container) -> list[events.Event]:

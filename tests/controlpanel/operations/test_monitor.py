@@ -28,7 +28,7 @@ from engine.containers.runtime import KILLED
 from engine.kernel.processes import start_time
 from engine.layout import Layout
 from engine.networks import ports
-from tests.controlpanel.operations.conftest import Make, exists, fresh, until, watching
+from tests.controlpanel.operations.conftest import Make, exists, fail_to_commit, fresh, until, watching
 
 pytestmark = pytest.mark.kernel
 
@@ -287,6 +287,19 @@ def test_a_removal_that_the_database_left_is_finished(
         remove.remove(container.id)
     outage.end()
     monkeypatch.undo()
+    until(lambda: container.id in boot.suspicious())
+    reconciler.look(container.id)
+    assert not exists(container.id)
+
+
+def test_a_removal_whose_commit_failed_is_finished(
+    reconciler: Reconciler, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "RETRY_SECONDS", 0.02)
+    container = make(["true"])
+    fail_to_commit(monkeypatch)
+    with pytest.raises(OperationalError):
+        remove.remove(container.id)
     until(lambda: container.id in boot.suspicious())
     reconciler.look(container.id)
     assert not exists(container.id)

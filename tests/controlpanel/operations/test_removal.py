@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +16,18 @@ from django.db import connections
 from controlpanel.monitor import waiters
 from controlpanel.monitor.loop import Monitor
 from controlpanel.monitor.reconciler import Reconciler
+from controlpanel.objects import events
 from controlpanel.objects.models import Container, Volume, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.operations.containers import remove, start, stop
+from controlpanel.operations.images import library
 from controlpanel.rpc import outcomes, worker
 from controlpanel.rpc.worker import LATER
+from engine.containers import container as engine_container
 from engine.containers import runtime
 from engine.errors import Conflict, MuelleError
 from engine.layout import Layout
-from tests.controlpanel.operations.conftest import Make, exists, fresh, until
+from tests.controlpanel.operations.conftest import Make, actions, exists, fresh, until
 
 pytestmark = pytest.mark.kernel
 
@@ -178,3 +182,38 @@ def test_a_forced_removal_is_answered_after_its_volumes_have_gone(
     assert told == []
     reconciler.look(container.id)
     assert told == [(CALL, SUCCESS, ["kept"], False)]
+
+
+def test_a_removal_is_told_before_the_images_files_are_looked_at(
+    make: Make, sent: list[events.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row is gone by then: whatever fails with the image is not the container's affair."""
+    delivered: dict[str, Any] = {}
+    monkeypatch.setattr(outcomes, "deliver", delivered.__setitem__)
+
+    def fail(_image_id: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(library, "collect", fail)
+    container = make(["sleep", "100"])
+    Waiter.objects.create(container=container, purpose=Waiter.Purpose.REMOVE, call_id="waits")
+    assert remove.remove(container.id) == {"changed": True}
+    assert delivered == {"waits": {"value": {"changed": True}}}
+    assert actions(sent)[-1] == "container destroy"
+
+
+def test_a_removal_that_fails_in_any_way_can_be_repeated(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    container = make(["true"])
+
+    def fail(*_: object) -> None:
+        raise ValueError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_container, "set_aside", fail)
+        with pytest.raises(ValueError, match="a bug"):
+            remove.remove(container.id)
+    row = fresh(container)
+    assert (row.status, row.claim) == (Status.DEAD, "")
+    assert row.error == f"unable to remove filesystem for {container.id}: a bug"
+    remove.remove(container.id)
+    assert not exists(container.id)

@@ -185,13 +185,15 @@ class ImagePruneView(EngineView):
 
     async def post(self, request: Request) -> Response:
         chosen = filters.parse(request.query_params, PRUNE_KEYS)
-        pruned = await contract.prune(self.scope, self.scope.project, await in_thread(self._unused)(chosen))
+        dangling = chosen.flag("dangling") is not False
+        unused = await in_thread(self._unused)(chosen, dangling)
+        pruned = await contract.prune(self.scope, self.scope.project, unused, dangling=dangling)
         return Response({"ImagesDeleted": pruned["records"], "SpaceReclaimed": pruned["reclaimed"]})
 
-    def _unused(self, chosen: Filters) -> list[int]:
-        """Row keys of the dangling images, or with ``dangling=false`` of all, that fit the filters."""
+    def _unused(self, chosen: Filters, dangling: bool) -> list[int]:
+        """Row keys of the dangling images, or of all, that fit the filters."""
         rows = self.scope.images()
-        if chosen.flag("dangling") is not False:
+        if dangling:
             rows = rows.filter(references=None)
         limit = chosen.until()
         return [

@@ -65,8 +65,8 @@ def remove(image: int, name: str | None = None, force: bool = False, prune: bool
 
 
 @operation(Queue.DISK, DISK_SECONDS)
-def prune(project: str, images: list[int]) -> PrunedImages:
-    """Remove those of the images that no container and no other image needs."""
+def prune(project: str, images: list[int], dangling: bool) -> PrunedImages:
+    """Remove those of the images that no container and no other image needs, with ``dangling`` no name either."""
 
 
 @operation(Queue.DISK)

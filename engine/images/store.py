@@ -12,7 +12,7 @@ nobody refers to, which the next opening and the next ``gc`` remove.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -155,6 +155,11 @@ class ImageStore:
     def image_ids(self) -> list[str]:
         return sorted(f"sha256:{path.name}" for path in self._records.iterdir())
 
+    def holds(self, image_id: str) -> bool:
+        """Whether the image is there; waits for a removal under way."""
+        with locked(self._root):
+            return self._record(image_id).exists()
+
     def image(self, image_id: str) -> LoadedImage:
         """An image of the store, without references; NotFound."""
         record = self._read_record(image_id)
@@ -186,9 +191,14 @@ class ImageStore:
 
     # Removing
 
-    def delete(self, image_id: str) -> None:
-        """Remove an image and all that only it used; a missing image is fine. No container may use it any more."""
+    def delete(self, image_id: str, unless: Callable[[], bool] = lambda: False) -> None:
+        """Remove an image and all that only it used; a missing image is fine. No container may use it any more.
+
+        ``unless`` is asked when nobody can add the image any more: whether somebody needs it after all.
+        """
         with staging(self._area) as trash, locked(self._root):
+            if unless():
+                return
             self._record(image_id).unlink(missing_ok=True)
             self._collect(trash)
 

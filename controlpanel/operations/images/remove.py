@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -19,31 +19,58 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 
+class Outcome(NamedTuple):
+    """What a removal has done inside its transaction. It is true, and may be told, once that is committed."""
+
+    records: list[Removed]
+    gone: list[Image]
+    happened: list[events.Event]
+
+    def untag(self, image: Image, row: ImageReference) -> None:
+        shown = library.familiar(row.name)
+        row.delete()
+        self.records.append({"Untagged": shown})
+        self.happened.append(library.event(image, "untag", shown))
+
+    def delete(self, image: Image) -> None:
+        image.delete()
+        self.gone.append(image)
+        self.records.append({"Deleted": image.image_id})
+        self.happened.append(library.event(image, "delete"))
+
+
 @images.remove.implement
 def remove(image: int, name: str | None = None, force: bool = False, prune: bool = True) -> list[Removed]:
     row = library.row(image)
+    outcome = Outcome([], [], [])
     with transaction.atomic():
         if not library.hold(row):
             raise NotFound(f"No such image: {name or row.image_id}")
-        records, gone = _remove(row, name, force, prune)
-    for each in gone:
-        library.collect(each.image_id)
-    return records
+        _remove(row, name, force, prune, outcome)
+    return _conclude(outcome)
 
 
 @images.prune.implement
-def prune(project: str, images: list[int]) -> PrunedImages:
+def prune(project: str, images: list[int], dangling: bool) -> PrunedImages:
     before = sum(library.store().layer_sizes().values())
     records: list[Removed] = []
     for image in Image.objects.filter(node_id=settings.MUELLE_NODE, pk__in=images):
-        records += _prune_one(image)
+        records += _prune_one(image, dangling)
     reclaimed = max(0, before - sum(library.store().layer_sizes().values()))
     events.publish_all([events.event("image", "prune", "", {"reclaimed": reclaimed}, project)])
     deleted = [record["Deleted"] for record in records if "Deleted" in record]
     return {"deleted": deleted, "reclaimed": reclaimed, "records": records}
 
 
-def _remove(image: Image, name: str | None, force: bool, prune: bool) -> tuple[list[Removed], list[Image]]:
+def _conclude(outcome: Outcome) -> list[Removed]:
+    """Tell what has happened, in one go, and delete the files that nobody needs any more."""
+    events.publish_all(outcome.happened)
+    for each in outcome.gone:
+        library.collect(each.image_id)
+    return outcome.records
+
+
+def _remove(image: Image, name: str | None, force: bool, prune: bool, outcome: Outcome) -> None:
     """Inside a transaction, so that no container can be created on the image meanwhile."""
     owned = list(image.references.all())
     named = [row for row in owned if row.name == name]
@@ -51,40 +78,30 @@ def _remove(image: Image, name: str | None, force: bool, prune: bool) -> tuple[l
         if _repositories(owned) > 1 and not force:
             raise _conflict(image, "must be forced", "image is referenced in multiple repositories")
         _check_unused(image, force)
-        return _delete(image, owned, prune)
-    if len(owned) > 1:
-        return [_untag(image, row) for row in named], []
-    user = _users(image).first()
-    if user and not force:
-        raise Conflict(
-            f'conflict: unable to remove repository reference "{library.familiar(named[0].name)}" (must force) - '
-            f"container {user.short_id} is using its referenced image {image.short_id}"
-        )
-    if _has_children(image) or _users(image).filter(status__in=states.RUNNING_FOR_DOCKER).exists():
-        # The last name goes, the image stays without one: what Docker does when it cannot delete.
-        return [_untag(image, row) for row in named], []
-    return _delete(image, owned, prune)
+        return _delete(image, owned, prune, outcome)
+    if len(owned) == 1:
+        user = _users(image).first()
+        if user and not force:
+            raise Conflict(
+                f'conflict: unable to remove repository reference "{library.familiar(named[0].name)}" (must force) - '
+                f"container {user.short_id} is using its referenced image {image.short_id}"
+            )
+        if not (_has_children(image) or _users(image).filter(status__in=states.RUNNING_FOR_DOCKER).exists()):
+            return _delete(image, owned, prune, outcome)
+    # The name goes, the image stays, be it without one: what Docker does when it cannot delete.
+    for row in named:
+        outcome.untag(image, row)
+    return None
 
 
-def _delete(image: Image, owned: list[ImageReference], prune: bool) -> tuple[list[Removed], list[Image]]:
-    records = [_untag(image, row) for row in owned]
-    gone: list[Image] = []
+def _delete(image: Image, owned: list[ImageReference], prune: bool, outcome: Outcome) -> None:
+    for row in owned:
+        outcome.untag(image, row)
     current: Image | None = image
     while current is not None:
         parent = _parent(current) if prune else None
-        current.delete()
-        gone.append(current)
-        records.append({"Deleted": current.image_id})
-        events.publish_all([library.event(current, "delete")])
+        outcome.delete(current)
         current = parent if parent and _is_abandoned(parent) else None
-    return records, gone
-
-
-def _untag(image: Image, row: ImageReference) -> Removed:
-    shown = library.familiar(row.name)
-    row.delete()
-    events.publish_all([library.event(image, "untag", shown)])
-    return {"Untagged": shown}
 
 
 def _check_unused(image: Image, force: bool) -> None:
@@ -103,14 +120,17 @@ def _conflict(image: Image, remedy: str, reason: str) -> Conflict:
     return Conflict(f"conflict: unable to delete {image.short_id} ({remedy}) - {reason}")
 
 
-def _prune_one(image: Image) -> list[Removed]:
+def _prune_one(image: Image, dangling: bool) -> list[Removed]:
+    """Asked again while the row is held: somebody may have tagged or used it since it was chosen."""
+    outcome = Outcome([], [], [])
     with transaction.atomic():
         if not library.hold(image) or _users(image).exists() or _has_children(image):
             return []
-        records, gone = _delete(image, list(image.references.all()), prune=False)
-    for each in gone:
-        library.collect(each.image_id)
-    return records
+        owned = list(image.references.all())
+        if dangling and owned:
+            return []
+        _delete(image, owned, False, outcome)
+    return _conclude(outcome)
 
 
 def _repositories(rows: list[ImageReference]) -> int:

@@ -119,6 +119,7 @@ def test_prune_of_images_names_those_that_fit(api: Client, image: Image, workers
     api.post('/images/prune?filters={"dangling":["false"],"until":["2026-01-01"]}')
     chosen = [sorted(arguments["images"]) for _, arguments in workers.calls]
     assert chosen == [[loose.pk], sorted([image.pk, loose.pk]), [image.pk], []]
+    assert [arguments["dangling"] for _, arguments in workers.calls] == [True, False, False, False]
     assert api.post('/images/prune?filters={"until":["1h","2h"]}').status_code == 400
 
 

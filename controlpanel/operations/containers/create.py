@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from controlpanel.contracts import containers
 from controlpanel.contracts.containers import Created
 from controlpanel.objects import events
-from controlpanel.objects.models import Container, Image, VolumeUse
+from controlpanel.objects.models import Container, Image, Volume, VolumeUse
 from controlpanel.operations.containers import mounting, names, settled
 from controlpanel.operations.containers.mounting import Mounts
 from engine import rfc3339
@@ -76,16 +76,26 @@ def _insert(container: Container, image: Image, mounts: Mounts, *, chosen: bool)
             container.name = names.invent() if attempt < NAME_ATTEMPTS - 1 else names.invent_longer()
         try:
             with transaction.atomic():
-                # Asked again inside the transaction, and held: an image's removal looks for its containers in one, too.
-                if Image.objects.select_for_update().filter(pk=image.pk).first() is None:
-                    raise NotFound(f"No such image: {container.image_name}")
+                _hold(container, image, mounts)
                 container.save(force_insert=True)
                 uses = [VolumeUse(volume=volume, container=container) for volume in mounts.volumes]
                 VolumeUse.objects.bulk_create(uses)
             return
         except IntegrityError:
+            if not names.namesakes(container, container.name).exists():
+                raise
             taken = container.name
     raise names.conflict(container, taken)
+
+
+def _hold(container: Container, image: Image, mounts: Mounts) -> None:
+    """Keep what the container needs until the transaction ends: a removal looks for containers in one, too."""
+    if Image.objects.select_for_update().filter(pk=image.pk).first() is None:
+        raise NotFound(f"No such image: {container.image_name}")
+    wanted = {volume.pk: volume.name for volume in mounts.volumes}
+    held = Volume.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    for key in wanted.keys() - {row.pk for row in held}:
+        raise Conflict(f"volume {wanted[key]} was removed meanwhile")
 
 
 def _name_host(container: Container) -> None:

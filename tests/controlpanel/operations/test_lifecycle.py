@@ -332,9 +332,9 @@ def test_rows_are_held_before_they_are_removed(make: Make, monkeypatch: pytest.M
 
     monkeypatch.setattr(QuerySet, "select_for_update", noting)
     container = make(["true"], config={"Volumes": {"/data": {}}})
-    assert held == ["Image"], "an image's removal must wait for a container on it"
+    assert held == ["Image", "Volume"], "their removal must wait for a container that needs them"
     remove.remove(container.id, volumes=True)
-    assert held[1:] == ["Volume", "Container"]
+    assert held[2:] == ["Volume", "Container"]
     assert not Volume.objects.exists()
 
 

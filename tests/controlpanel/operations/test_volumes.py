@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connections
 
 from controlpanel.objects import events
-from controlpanel.objects.models import Node, Volume
+from controlpanel.objects.models import Container, Node, Volume
 from controlpanel.objects.models.projects import DEFAULT
 from controlpanel.operations import volumes
+from controlpanel.operations.containers import mounting
 from engine.archives import trees
-from engine.errors import NotFound, SystemFailure
+from engine.errors import Conflict, NotFound, SystemFailure
 from engine.layout import Layout
 from engine.volumes import local
-from tests.controlpanel.operations.conftest import actions, fail_to_commit
+from tests.controlpanel.operations.conftest import Make, actions, fail_to_commit
 
 pytestmark = pytest.mark.kernel
 
@@ -105,3 +108,21 @@ def test_one_volume_that_cannot_go_keeps_no_other(engine: Layout, monkeypatch: p
         patch.setattr(local, "set_aside", fail)
         assert volumes.prune(DEFAULT, [row.pk for row in rows]) == {"deleted": ["two"], "reclaimed": 4}
     assert volumes.prune(DEFAULT, [row.pk for row in rows]) == {"deleted": ["one"], "reclaimed": 4}
+
+
+def test_a_volume_that_goes_during_a_creation_is_named(
+    engine: Layout, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = mounting.prepare
+
+    def late(container: Container, volumes_from: Mapping[str, str], undo: ExitStack) -> mounting.Mounts:
+        found = prepare(container, volumes_from, undo)
+        volumes.remove(Volume.objects.get().pk)
+        return found
+
+    monkeypatch.setattr(mounting, "prepare", late)
+    with pytest.raises(Conflict, match=r"^volume data was removed meanwhile$") as failure:
+        make(["true"], "web", Binds=["data:/data"])
+    assert not hasattr(failure.value, "__notes__"), "nothing was left to undo"
+    assert not Container.objects.exists()
+    assert list(engine.volumes.iterdir()) == []

@@ -162,8 +162,8 @@ class Monitor:
                 continue
             if notice.get("notice") == STARTED:
                 self._announced.add(container_id)
-            if notice.get("notice") in {STARTED, LOOK}:
-                self._shims.watch(container_id)
+            if notice.get("notice") in {STARTED, LOOK} and self._shims.watch(container_id):
+                self.look(container_id)  # it was killed before this notice came
             if notices.concerns_end(notice):
                 self._look_in_order(container_id, notice)
             elif notice.get("notice") == OOM:

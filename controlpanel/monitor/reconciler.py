@@ -10,7 +10,7 @@ from django.conf import settings
 
 from controlpanel.monitor import ends, repair, waiters
 from controlpanel.objects import states
-from controlpanel.objects.models import Container
+from controlpanel.objects.models import Container, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.operations import claims
 from controlpanel.operations.containers import remove, start
@@ -36,6 +36,7 @@ class Reconciler:
 
     def look(self, container_id: str) -> None:
         """Compare the container's row with the disk and do what follows."""
+        waiting = waiters.of(container_id)  # before the row: if that is at rest, all of them have seen an end
         container = Container.objects.filter(pk=container_id).first()
         if container is None:
             return
@@ -48,7 +49,7 @@ class Reconciler:
         if container.status == Status.RESTARTING:
             self._plan_restart(container)
         if container.status not in states.ALIVE:
-            self._clear_up(container, torn_down)
+            self._clear_up(container, torn_down, waiting)
 
     def restart(self, container_id: str) -> None:
         """An automatic start whose time has come; nothing if it was called off or put off meanwhile."""
@@ -64,7 +65,8 @@ class Reconciler:
             start.launch(container)
         except Unavailable as error:
             logger.warning("automatic start of %s is tried again: %s", container, error)
-            self._later(RETRY_SECONDS, lambda: self._start_again(container.id, source))
+            if source != Status.RESTARTING:  # that one is overdue, and found as such: two chains would breed
+                self._later(RETRY_SECONDS, lambda: self._start_again(container.id, source))
         except MuelleError as error:
             logger.warning("automatic start of %s failed: %s", container, error)
 
@@ -92,10 +94,10 @@ class Reconciler:
         pause = max(0.0, (container.restart_at - time.time_ns()) / 1e9)
         self._later(pause, lambda: self.restart(container.id))
 
-    def _clear_up(self, container: Container, torn_down: bool) -> None:
+    def _clear_up(self, container: Container, torn_down: bool, waiting: list[Waiter]) -> None:
         """Answer those who waited for the end, and remove what was to be removed with it."""
         if container.status != Status.RESTARTING:
-            waiters.serve(container)
+            waiters.serve(container, waiting)
             if _goes_by_itself(container) and remove.take(container, (Status.CREATED, Status.EXITED), volumes=True):
                 remove.purge(container, torn_down=torn_down)
 

@@ -6,12 +6,13 @@ import logging
 
 from django.conf import settings
 
+from controlpanel.monitor import waiters
 from controlpanel.objects import events, states
 from controlpanel.objects.claims import call_of
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks
-from controlpanel.operations.containers import remove
+from controlpanel.operations.containers import remove, start
 from controlpanel.rpc import outcomes
 from engine.containers import container as engine_container
 from engine.containers import runtime
@@ -51,9 +52,9 @@ def _finish_start(container: Container) -> outcomes.Answer:
     if state is not None:
         logger.warning("the start of %s was left unfinished: it runs", container)
         networks.find_ports(container)
-        fields = {"pid": state.pid, "started_at": state.started_at, "has_been_started": True, "error": ""}
-        if container.move((Status.STARTING,), Status.RUNNING, **fields):
+        if start.record(container, state.pid, state.started_at):
             events.publish_all([events.of_container(container, "start")])
+            waiters.restarted(container)  # a later stop is none of theirs
         return outcomes.of_value({"changed": True})
     logger.warning("the start of %s was left unfinished: undone", container)
     rows = networks.endpoints_of(container)

@@ -17,21 +17,27 @@ class Shims:
         self._selector = selector
         self._pidfds: dict[str, int] = {}
 
-    def watch(self, container_id: str) -> None:
-        """Watch the shim of a container that has just started, or may run; nothing when none runs."""
+    def watch(self, container_id: str) -> bool:
+        """Watch the shim of a container that has just started, or may run. True when both have ended unheard."""
         self._forget(container_id)
-        self._register(container_id, runtime.open_shim(settings.MUELLE_LAYOUT, container_id))
+        shim = runtime.open_shim(settings.MUELLE_LAYOUT, container_id)
+        self._register(container_id, shim)
+        return shim is None and self._has_ended(container_id)
 
     def ended(self, key: selectors.SelectorKey) -> str | None:
         """A shim has ended: names its container when that has ended too, and the shim has left no last word."""
         container_id: str = key.data
         self._forget(container_id)
+        return container_id if self._has_ended(container_id) else None
+
+    def _has_ended(self, container_id: str) -> bool:
+        """The shim has; false when it has left word, or when the end of its container is still to come."""
         if runtime.exit_of(settings.MUELLE_LAYOUT, container_id):
-            return None
+            return False
         # The kernel is about to kill the container with its shim (PR_SET_PDEATHSIG).
         dying = runtime.open_process(settings.MUELLE_LAYOUT, container_id)
         self._register(container_id, dying)
-        return container_id if dying is None else None
+        return dying is None
 
     def close(self) -> None:
         for container_id in list(self._pidfds):

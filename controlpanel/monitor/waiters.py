@@ -7,6 +7,7 @@ import logging
 import signal
 
 from django.conf import settings
+from django.db.models import Q
 
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
@@ -39,9 +40,19 @@ def pursue(container: Container) -> None:
             runtime.signal_container(layout, container.id, signal.SIGKILL)
 
 
-def serve(container: Container) -> None:
-    """Answer everyone, now that the container is down. Who removes by force is served before who restarts."""
-    waiting = list(container.waiters.order_by("pk"))
+def of(container_id: str) -> list[Waiter]:
+    return list(Waiter.objects.filter(container_id=container_id).order_by("pk"))
+
+
+def serve(container: Container, known: list[Waiter]) -> None:
+    """Answer everyone, now that the container is down. Who removes by force is served before who restarts.
+
+    ``known`` waited before it was seen down. Who came later waits for another end if somebody has started the container
+    meanwhile, except for a removal, which looks again by itself.
+    """
+    at_rest = ~Q(container__status__in=[*states.ALIVE, *states.TRANSIENT])
+    later = container.waiters.filter(at_rest | Q(purpose=Purpose.REMOVE))
+    waiting = [each for _, each in sorted({each.pk: each for each in (*known, *later)}.items())]
     groups = {purpose: [each for each in waiting if each.purpose == purpose] for purpose in Purpose}
     _finish(groups[Purpose.KILL], outcomes.of_value(CHANGED))
     if groups[Purpose.STOP]:
@@ -51,6 +62,14 @@ def serve(container: Container) -> None:
         _remove(container, groups[Purpose.REMOVE])
     elif groups[Purpose.RESTART]:
         _finish(groups[Purpose.RESTART], _restart(container))
+
+
+def restarted(container: Container) -> None:
+    """The run for which a restart waits goes on, but the monitor that started it died before it could say so."""
+    group = list(container.waiters.filter(purpose=Purpose.RESTART))
+    if group:
+        events.publish_all([events.of_container(container, "restart")])
+        _finish(group, outcomes.of_value(CHANGED))
 
 
 def _finish(group: list[Waiter], answer: outcomes.Answer) -> None:

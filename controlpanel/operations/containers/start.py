@@ -17,7 +17,6 @@ from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks, notices
 from controlpanel.operations.containers import mounting, settled
 from engine.containers import container as engine_container
-from engine.containers.container import Started
 from engine.containers.spec import Specification
 from engine.errors import Conflict, MuelleError, SystemFailure, Unavailable
 from engine.undo import undone_on_failure
@@ -90,7 +89,8 @@ def _run(container: Container) -> list[Endpoint]:
         networks.record_ports(rows, started.endpoints)
         if started.ports_lost:
             networks.restore_ports(container.node_id)
-        _record(container, started)
+        if not record(container, started.pid, started.started_at):
+            raise SystemFailure(f"container {container.id} was changed while it started")
     return rows
 
 
@@ -108,17 +108,17 @@ def _specification(container: Container, rows: list[Endpoint]) -> Specification:
     )
 
 
-def _record(container: Container, started: Started) -> None:
+def record(container: Container, pid: int, started_at: str) -> bool:
+    """Say in its row that a container runs; false when somebody else has moved it."""
     running = {
-        "pid": started.pid,
-        "started_at": started.started_at,
+        "pid": pid,
+        "started_at": started_at,
         "has_been_started": True,
         "exit_code": 0,
         "error": "",
         "oom_killed": False,
     }
-    if not container.move((Status.STARTING,), Status.RUNNING, **running):
-        raise SystemFailure(f"container {container.id} was changed while it started")
+    return container.move((Status.STARTING,), Status.RUNNING, **running)
 
 
 def _announce(container: Container, rows: list[Endpoint]) -> None:

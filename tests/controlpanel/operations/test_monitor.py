@@ -23,8 +23,8 @@ from controlpanel.objects.models import Container, Volume, Waiter
 from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks
 from controlpanel.operations.containers import remove, start, stop
+from controlpanel.rpc import outcomes
 from engine.containers import runtime
-from engine.containers.runtime import KILLED
 from engine.kernel.processes import start_time
 from engine.layout import Layout
 from engine.networks import ports
@@ -70,39 +70,6 @@ def test_a_short_run_starts_before_it_dies(
     until(lambda: [event.action for event in sent].count("die") == 5)  # told after it is written
     order = [event.action for event in sent if event.action in ("start", "die")]
     assert order == ["start", "die"] * 5
-
-
-def test_a_killed_shim_takes_its_container_along(engine: Layout, monitor: Monitor, make: Make) -> None:
-    container = make(["sleep", "100"])
-    start.start(container.id)
-    state = runtime.state(engine, container.id)
-    assert state is not None
-    os.kill(state.shim_pid, signal.SIGKILL)
-    until(lambda: fresh(container).status == Status.EXITED)
-    assert fresh(container).exit_code == KILLED
-    assert runtime.cgroup(engine, container.id).pids() == []
-
-
-def test_killed_shims_are_known_without_a_look_at_all_containers(
-    engine: Layout, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that ran before the monitor did, one that was started beside it, one that was started twice."""
-    monkeypatch.setattr(loop, "OVERDUE_SECONDS", 1000.0)
-    monkeypatch.setattr(loop, "RESYNC_SECONDS", 1000.0)
-    containers = [make(["sleep", "100"]) for _ in range(3)]
-    start.start(containers[0].id)
-    with watching() as monitor:
-        for container in containers[1:]:
-            start.start(container.id)
-        stop.stop(containers[2].id, timeout=0)
-        until(lambda: fresh(containers[2]).status == Status.EXITED)
-        start.start(containers[2].id)
-        for container in containers:
-            state = runtime.state(engine, container.id)
-            assert state is not None
-            os.kill(state.shim_pid, signal.SIGKILL)
-        until(lambda: {fresh(each).status for each in containers} == {Status.EXITED})
-        until(lambda: monitor._shims._pidfds == {})
 
 
 def test_patrols_go_on_after_one_that_failed(engine: Layout, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,11 +167,30 @@ def test_a_start_whose_worker_died_before_it_ran(reconciler: Reconciler, make: M
 def test_a_start_whose_worker_died_after_it_ran(reconciler: Reconciler, make: Make, dead_mover: str) -> None:
     container = make(["sleep", "100"])
     start.start(container.id)
-    Container.objects.filter(pk=container.pk).update(status=Status.STARTING, claim=dead_mover, pid=0)
+    left = {"status": Status.STARTING, "claim": dead_mover, "pid": 0, "exit_code": 137, "oom_killed": True}
+    Container.objects.filter(pk=container.pk).update(**left)
     reconciler.look(container.id)
     row = fresh(container)
     assert row.status == Status.RUNNING
     assert row.pid > 0
+    assert (row.exit_code, row.oom_killed) == (0, False), "of the run before"
+
+
+def test_a_restart_whose_monitor_died_is_over_once_it_runs(
+    reconciler: Reconciler, make: Make, dead_mover: str, sent: list[events.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the next stop would start it again."""
+    told: dict[str, object] = {}
+    monkeypatch.setattr(outcomes, "deliver", told.__setitem__)
+    container = make(["sleep", "100"])
+    start.start(container.id)
+    Waiter.objects.create(container=container, purpose=Waiter.Purpose.RESTART, call_id="restart")
+    Container.objects.filter(pk=container.pk).update(status=Status.STARTING, claim=dead_mover, pid=0)
+    reconciler.look(container.id)
+    assert fresh(container).status == Status.RUNNING
+    assert told["restart"] == {"value": {"changed": True}}
+    assert not Waiter.objects.exists()
+    assert sent[-1].action == "restart"
 
 
 def test_what_a_dead_worker_published_is_found_or_taken_back(
@@ -269,7 +255,7 @@ def test_a_start_that_the_database_left_is_undone(
 ) -> None:
     """The worker lives on, and its container would be starting for as long."""
     container = make(["sleep", "100"])
-    monkeypatch.setattr(start, "_record", outage.begin)
+    monkeypatch.setattr(start, "record", outage.begin)
     with pytest.raises(OperationalError):
         start.start(container.id)
     outage.end()
@@ -372,8 +358,12 @@ def test_a_policy_outlives_an_absent_launcher(engine: Layout, make: Make) -> Non
     # Its name is gone as if it had died; another run directory would be another installation, with a bridge of its own.
     aside = engine.launcher_socket.rename(engine.launcher_socket.with_suffix(".aside"))
     time.sleep(0.2)
+    planned = len(asked)
     reconciler.restart(container.id)
     assert fresh(container).status == Status.RESTARTING
+    assert len(asked) == planned, "one chain of retries: the look at what is overdue"
     aside.rename(engine.launcher_socket)
+    until(lambda: container.id in boot.overdue())
+    reconciler.look(container.id)
     asked[-1]()
     assert fresh(container).status == Status.RUNNING

@@ -47,10 +47,10 @@ def between_end_and_removal(monkeypatch: pytest.MonkeyPatch, work: Callable[[], 
     """Something happens once the row says exited, and before the monitor looks who waits for that."""
     serve = waiters.serve
 
-    def late(container: Container) -> None:
+    def late(container: Container, known: list[Waiter]) -> None:
         assert fresh(container).status == Status.EXITED
         work()
-        serve(container)
+        serve(container, known)
 
     with monkeypatch.context() as patch:
         patch.setattr(waiters, "serve", late)
@@ -135,6 +135,27 @@ def test_a_removal_that_was_overtaken_goes_on(
     reconciler.look(container.id)
     assert not exists(container.id)
     assert told == [(CALL, SUCCESS)]
+
+
+def test_a_stop_of_the_next_run_waits_for_that_ones_end(
+    engine: Layout, reconciler: Reconciler, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stopped the run that has ended is answered, though somebody has started the container since."""
+    told: list[str] = []
+    monkeypatch.setattr(outcomes, "deliver", lambda call_id, _answer: told.append(call_id))
+    container = make(["sleep", "100"])
+    start.start(container.id)
+    stop.stop(container.id, timeout=0)
+    until(lambda: runtime.exit_of(engine, container.id))
+
+    def start_and_stop() -> None:
+        start.start(container.id)
+        Waiter.objects.create(container=container, purpose=Waiter.Purpose.STOP, call_id="next")
+
+    with between_end_and_removal(monkeypatch, start_and_stop):
+        reconciler.look(container.id)
+    assert (fresh(container).status, told) == (Status.RUNNING, [CALL])
+    assert [each.call_id for each in Waiter.objects.all()] == ["next"]
 
 
 @pytest.mark.parametrize("verb", [start.start, stop.restart])

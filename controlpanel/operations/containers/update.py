@@ -18,7 +18,7 @@ from engine.containers import resources as limits
 from engine.containers import runtime
 from engine.containers.config.objects import HostConfig, Resources, RestartPolicy
 from engine.containers.config.resources import UNLIMITED
-from engine.errors import Conflict, InvalidArgument, MuelleError
+from engine.errors import Conflict, InvalidArgument, MuelleError, NotFound
 
 
 @containers.rename.implement
@@ -32,10 +32,12 @@ def rename(container_id: str, name: str) -> None:
         raise InvalidArgument("Renaming a container with the same name as its current name")
     try:
         with transaction.atomic():
-            Container.objects.filter(pk=container.pk).update(name=new)
+            changed = Container.objects.filter(pk=container.pk).update(name=new)
     except IntegrityError as error:
         taken = names.conflict(container, new)
         raise Conflict(f"Error when allocating new name: {taken.message}") from error
+    if not changed:
+        raise NotFound(f"No such container: {container_id}")
     container.name = new
     events.publish_all([events.of_container(container, "rename", oldName=f"/{old}")])
 
@@ -48,23 +50,36 @@ def update(container_id: str, resources: Resources, restart_policy: RestartPolic
     if restart_policy and container.auto_remove:
         text = "Restart policy cannot be updated because AutoRemove is enabled for the container"
         raise Conflict(f"Cannot update container {container.id}: {text}")
+    with transaction.atomic():
+        unsupported = _merge(container, resources, restart_policy)
+    events.publish_all([events.of_container(container, "update")])
+    return {"warnings": unsupported}
+
+
+def _merge(container: Container, resources: Resources, restart_policy: RestartPolicy | None) -> list[str]:
+    """Change the object that is stored now, held while the kernel is told: of two updates at once none is lost.
+
+    Returns warnings of limits that this kernel does not have.
+    """
+    row = Container.objects.select_for_update().filter(pk=container.pk).first()
+    if row is None:
+        raise NotFound(f"No such container: {container.id}")
     changes = {key: value for key, value in resources.items() if value}
-    host_config = cast("HostConfig", {**container.host_config, **changes})
-    _check(container, resources)
+    host_config = cast("HostConfig", {**row.host_config, **changes})
+    _check(row, resources)
     if restart_policy:
         host_config["RestartPolicy"] = restart_policy
     wanted = limits.limits(host_config)
-    group = runtime.cgroup(settings.MUELLE_LAYOUT, container.id)
-    if container.status in states.ALIVE:
+    group = runtime.cgroup(settings.MUELLE_LAYOUT, row.id)
+    if host_config["PidsLimit"] == UNLIMITED:
+        host_config["PidsLimit"] = 0  # what Docker shows for it
+    Container.objects.filter(pk=row.pk).update(host_config=host_config)
+    if row.status in states.ALIVE:
         try:
             group.update(wanted)
         except MuelleError as error:
-            raise type(error)(f"Cannot update container {container.id}: {error.message}") from error
-    if host_config["PidsLimit"] == UNLIMITED:
-        host_config["PidsLimit"] = 0  # what Docker shows for it
-    Container.objects.filter(pk=container.pk).update(host_config=host_config)
-    events.publish_all([events.of_container(container, "update")])
-    return {"warnings": group.unsupported(wanted)}
+            raise type(error)(f"Cannot update container {row.id}: {error.message}") from error
+    return group.unsupported(wanted)
 
 
 def _check(container: Container, resources: Resources) -> None:

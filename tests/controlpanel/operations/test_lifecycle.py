@@ -16,7 +16,7 @@ from controlpanel.objects.models import Container, Endpoint, Network, Volume, Wa
 from controlpanel.objects.models.projects import DEFAULT
 from controlpanel.objects.states import Status
 from controlpanel.operations import networks, volumes
-from controlpanel.operations.containers import pause, remove, start, stop, top, update
+from controlpanel.operations.containers import pause, remove, settled, start, stop, top, update
 from controlpanel.rpc import outcomes
 from engine import rfc3339
 from engine.containers import config, runtime
@@ -297,6 +297,35 @@ def test_limits_change_while_it_runs(engine: Layout, make: Make) -> None:
     assert fresh(container).host_config["Memory"] == 64 << 20
     with pytest.raises(InvalidArgument, match="Memory limit should be smaller than already set memoryswap limit"):
         update.update(container.id, resources=asked(Memory=256 << 20))
+
+
+def test_of_two_updates_at_once_none_is_lost(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    container, look = make(["true"]), settled.container
+
+    def overtaken(container_id: str) -> Container:
+        found = look(container_id)
+        monkeypatch.setattr(settled, "container", look)
+        update.update(container_id, resources=asked(Memory=64 << 20))
+        return found
+
+    monkeypatch.setattr(settled, "container", overtaken)
+    update.update(container.id, resources=asked(CpuShares=512))
+    host_config = fresh(container).host_config
+    assert (host_config["Memory"], host_config["CpuShares"]) == (64 << 20, 512)
+
+
+def test_what_has_just_gone_is_neither_renamed_nor_changed(
+    engine: Layout, make: Make, sent: list[events.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = make(["true"], "web")
+    remove.remove(container.id)
+    sent.clear()
+    monkeypatch.setattr(settled, "row", lambda _: container)  # read before that
+    with pytest.raises(NotFound, match=f"^No such container: {container.id}$"):
+        update.rename(container.id, name="db")
+    with pytest.raises(NotFound, match=f"^No such container: {container.id}$"):
+        update.update(container.id, resources=asked(CpuShares=512))
+    assert sent == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from django.db.models import Case, Q, When
+
 HEXADECIMAL = re.compile(r"[0-9a-f]{1,64}")
 NUL = "\0"  # in no name and no ID; PostgreSQL refuses to be asked for a text that holds it
 ID_LENGTH = 64
@@ -18,12 +20,12 @@ ENOUGH = 8
 
 
 class Owned(Protocol):
-    name: str
     project_id: str
 
 
 class Identified(Owned, Protocol):
     id: str
+    name: str
 
 
 AnyOwned = TypeVar("AnyOwned", bound=Owned)
@@ -44,8 +46,14 @@ def upper_bound(prefix: str) -> str:
     return prefix + "g"
 
 
+def nearest(name: str, home: str) -> Case:
+    """The order in which matches are read: what is meant comes first, however many others there are to cut off."""
+    named = Q(name=name)
+    return Case(When(named & Q(project_id=home), then=0), When(named, then=1), default=2)
+
+
 def at_home(rows: Iterable[AnyOwned], home: str) -> Sequence[AnyOwned]:
-    """Of rows that share a name, the one of the project ``home``; all of them when none is there."""
+    """Of rows that share a name or an ID, the one of the project ``home``; all of them when none is there."""
     found = list(rows)
     return [row for row in found if row.project_id == home] or found
 

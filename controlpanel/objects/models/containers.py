@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from controlpanel.objects import states
 from controlpanel.objects.fields import ConfigField, HostConfigField
-from controlpanel.objects.identifiers import ENOUGH, NUL, is_id_prefix, is_whole_id, meant, upper_bound
+from controlpanel.objects.identifiers import ENOUGH, NUL, is_id_prefix, is_whole_id, meant, nearest, upper_bound
 from controlpanel.objects.models.nodes import Node
 from controlpanel.objects.models.projects import DEFAULT, Project
 from controlpanel.objects.states import Status
@@ -32,7 +32,7 @@ class ContainerQuerySet(models.QuerySet["Container"]):
         wanted = Q(name=name)
         if is_id_prefix(reference):
             wanted |= Q(id__gte=reference, id__lt=upper_bound(reference))
-        found = meant(self.filter(wanted)[:ENOUGH], reference, name, home)
+        found = meant(self.filter(wanted).order_by(nearest(name, home))[:ENOUGH], reference, name, home)
         if not found:
             raise NotFound(f"No such container: {reference}")
         if len(found) > 1:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Case, When
 
-from controlpanel.objects.identifiers import ENOUGH, is_id_prefix, upper_bound
+from controlpanel.objects.identifiers import ENOUGH, at_home, is_id_prefix, upper_bound
 from controlpanel.objects.models.nodes import Node
 from controlpanel.objects.models.projects import DEFAULT, Project
 from engine.errors import InvalidArgument, NotFound
@@ -45,8 +46,7 @@ class ImageQuerySet(models.QuerySet["Image"]):
 
     def _one(self, rows: models.QuerySet[Image], reference: str, home: str) -> Image | None:
         """An image is there once for each project that has it; the caller's own is meant."""
-        found = list(rows[:ENOUGH])
-        own = [row for row in found if row.project_id == home] or found
+        own = at_home(rows.order_by(Case(When(project_id=home, then=0), default=1))[:ENOUGH], home)
         if len({row.image_id for row in own}) > 1:
             raise InvalidArgument(f"multiple IDs found with provided prefix: {reference}")
         return own[0] if own else None

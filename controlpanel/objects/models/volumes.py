@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from controlpanel.objects.identifiers import ENOUGH, NUL, at_home
+from controlpanel.objects.identifiers import ENOUGH, NUL, at_home, nearest
 from controlpanel.objects.models.containers import Container
 from controlpanel.objects.models.nodes import Node
 from controlpanel.objects.models.projects import DEFAULT, Project
@@ -16,7 +16,7 @@ ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 class VolumeQuerySet(models.QuerySet["Volume"]):
     def find(self, name: str, home: str = DEFAULT) -> Volume:
         """Of these the volume of this name: volumes have no IDs. Raises NotFound (``get X: no such volume``)."""
-        found = [] if NUL in name else at_home(self.filter(name=name)[:ENOUGH], home)
+        found = [] if NUL in name else at_home(self.filter(name=name).order_by(nearest(name, home))[:ENOUGH], home)
         if not found:
             raise NotFound(f"get {name}: no such volume")
         if len(found) > 1:

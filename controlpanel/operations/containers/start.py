@@ -155,5 +155,5 @@ def _peers(container: Container) -> dict[str, int]:
     wanted = [mode.removeprefix("container:") for mode in modes if mode.startswith("container:")]
     if not wanted:
         return {}
-    rows = Container.objects.filter(pk__in=wanted, status__in=states.ALIVE)
+    rows = Container.objects.filter(node_id=container.node_id, pk__in=wanted, status__in=states.ALIVE)
     return dict(rows.values_list("id", "pid"))

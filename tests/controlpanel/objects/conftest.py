@@ -22,11 +22,13 @@ def make(db: None) -> MakeContainer:
     def make_container(name: str, **fields: Any) -> Container:
         defaults = {
             "id": secrets.token_hex(32),
+            "node_id": NODE,
+            "project_id": "default",
             "config": {"Labels": {"tier": "front"}},
             "host_config": {},
             "image_name": "busybox",
             "created_at": rfc3339.now(),
         }
-        return Container.objects.create(node_id=NODE, project_id="default", name=name, **{**defaults, **fields})
+        return Container.objects.create(name=name, **{**defaults, **fields})
 
     return make_container

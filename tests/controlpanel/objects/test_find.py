@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controlpanel.objects.models import Container, Exec, Image, ImageReference, Network, Volume
+from controlpanel.objects.identifiers import ENOUGH
+from controlpanel.objects.models import Container, Exec, Image, ImageReference, Network, Project, Volume
 from engine.errors import InvalidArgument, NotFound
 from tests.controlpanel.objects.conftest import NODE, MakeContainer
 
@@ -114,3 +115,24 @@ def test_missing_volume_and_exec() -> None:
         Volume.objects.find("nosuch")
     with pytest.raises(NotFound, match=r"^No such exec instance: nosuch$"):
         Exec.objects.find("nosuch")
+
+
+def test_the_callers_own_is_found_among_any_number(make: MakeContainer) -> None:
+    """Which rows come first is the database's choice, unless it is asked."""
+    for number in range(2 * ENOUGH):
+        project = Project.objects.create(slug=f"p{number:02}").slug
+        owner: dict[str, Any] = {"node_id": NODE, "project_id": project}
+        make("abc", id=f"abc{number:061x}", **owner)
+        Network.objects.create(id=f"abc{number:061x}", name="abc", created_at="", **owner)
+        Volume.objects.create(name="abc", created_at="", **owner)
+        Image.objects.create(image_id=IMAGE_ID, config={}, created="", **owner)
+    for model in (Container, Network, Volume, Image):
+        reference = "ab" if model is Image else "abc"
+        assert model.objects.find(reference, project).project_id == project
+
+
+def test_a_name_is_found_among_any_number_of_ids_that_begin_so(make: MakeContainer) -> None:
+    for number in range(2 * ENOUGH):
+        make(f"other{number}", id=f"abc{number:061x}")
+    named = make("abc", id="f" * 64)
+    assert Container.objects.find("abc") == named

@@ -1,7 +1,7 @@
 """The Celery application: three queues per node, JSON only.
 
-Nothing is kept that outlives a call: results expire, a message expires with the caller's patience, and a worker takes
-one message at a time and confirms it after the work, so a killed worker's message goes to another.
+Nothing is kept that outlives a call: results expire, a message expires with the caller's patience or before, and a
+worker takes one message at a time and confirms it after the work, so a killed worker's message goes to another.
 """
 
 from __future__ import annotations

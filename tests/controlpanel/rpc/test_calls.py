@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
 import pytest
 from celery import Celery
 
@@ -111,7 +112,7 @@ async def box(caller: None) -> AsyncIterator[Replies]:
     await found.close()
 
 
-async def ping(patience: float = 60) -> bool:
+async def ping(patience: float | None = 60) -> bool:
     answer: bool = await calls.call(ASKER, system.ping.name, system.ping.queue, {}, patience)
     return answer
 
@@ -170,6 +171,33 @@ class TestCalls:
         serve()
         with pytest.raises(Unavailable, match=r"no answer to system.ping within 0.2 seconds"):
             await ping(0.2)
+
+    async def test_without_a_worker_not_even_the_patient_wait_for_ever(
+        self, box: Replies, serve: Callable[[], object], work: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And what nobody waits for any more is not done by a worker that comes back."""
+        monkeypatch.setitem(calls.UNTAKEN_SECONDS, "lifecycle", 0.3)
+        serve()
+        with pytest.raises(Unavailable, match=r"no worker took system.ping within 0.3 seconds"):
+            await ping(None)
+        with broker.client() as client:
+            (message,) = client.lrange(QUEUE, 0, -1)
+            outcome = app.app.backend.get_key_for_task(orphans._call_of(orjson.loads(message)))
+            work()
+            await eventually(lambda: client.exists(outcome))
+            assert orjson.loads(client.get(outcome) or b"{}")["status"] == "REVOKED"
+
+    async def test_what_a_worker_has_taken_is_waited_for(
+        self, box: Replies, serve: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(calls.UNTAKEN_SECONDS, "lifecycle", 0.3)
+        serve()
+        waiting = asyncio.create_task(ping(None))
+        with broker.client() as client:
+            await eventually(lambda: client.rpop(QUEUE))
+        done, _ = await asyncio.wait({waiting}, timeout=1)
+        assert not done
+        waiting.cancel()
 
     async def test_what_a_killed_worker_had_taken_is_answered_by_the_next(
         self, box: Replies, serve: Callable[[], object], work: Callable[[], subprocess.Popen[bytes]]

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import orjson
@@ -74,12 +75,15 @@ class Monitor:
             self.later(TIDY_SECONDS, self._tidy)
             while not self._stopped:
                 for key, _ in self._selector.select(self._run_timers()):
-                    if key.fileobj is self._notices:
-                        self._read_notices()
-                    elif key.fileobj is self._wake_reader:
-                        self._wake_reader.recv(4096)
-                    elif ended := self._shims.ended(key):
-                        self.look(ended)
+                    _guard(partial(self._serve, key))
+
+    def _serve(self, key: selectors.SelectorKey) -> None:
+        if key.fileobj is self._notices:
+            self._read_notices()
+        elif key.fileobj is self._wake_reader:
+            self._wake_reader.recv(4096)
+        elif ended := self._shims.ended(key):
+            self._look_at_unheard(ended)
 
     def stop(self, *_: object) -> None:
         self._stopped = True
@@ -162,14 +166,21 @@ class Monitor:
                 continue
             if notice.get("notice") == STARTED:
                 self._announced.add(container_id)
+            elif notice.get("notice") == EXITED:
+                self._shims.heard(container_id)
             if notice.get("notice") in {STARTED, LOOK} and self._shims.watch(container_id):
-                self.look(container_id)  # it was killed before this notice came
+                self._look_at_unheard(container_id)  # it was killed before this notice came
             if notices.concerns_end(notice):
                 self._look_in_order(container_id, notice)
             elif notice.get("notice") == OOM:
                 self._submit(lambda each=notice: notices.record(each))  # type: ignore[misc]
             elif notice.get("notice") != STARTED:
                 self.later(RECORD_SECONDS, lambda each=notice: notices.record(each))  # type: ignore[misc]
+
+    def _look_at_unheard(self, container_id: str) -> None:
+        """Its end was told by no notice, nor will it be."""
+        self._announced.discard(container_id)
+        self.look(container_id)
 
     def _look_in_order(self, container_id: str, notice: dict[str, Any]) -> None:
         """A command may end before its start is published: its ``die`` waits for the worker's word, but not long."""

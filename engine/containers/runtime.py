@@ -41,12 +41,16 @@ class Started(NamedTuple):
 
 
 class State(NamedTuple):
-    """A container that was started: its first process, named for good by PID and start time (proc_pid_stat(5))."""
+    """A container that was started: its first process, named for good by PID and start time (proc_pid_stat(5)).
+
+    So is its shim; one that was started before this was written down has no start time.
+    """
 
     pid: int
     shim_pid: int
     start_time: int
     started_at: str
+    shim_start_time: int | None = None
 
 
 class Exit(NamedTuple):
@@ -150,7 +154,16 @@ def alive(layout: Layout, container_id: str) -> bool:
 def process_lives(layout: Layout, container_id: str) -> bool:
     """Whether the process of the last start still exists; its PID may be another's by now."""
     recorded = state(layout, container_id)
-    return recorded is not None and start_time(recorded.pid) == recorded.start_time
+    return recorded is not None and _process_lives(recorded)
+
+
+def _process_lives(run: State) -> bool:
+    return start_time(run.pid) == run.start_time
+
+
+def _shim_lives(run: State) -> bool:
+    started = start_time(run.shim_pid)
+    return started is not None and run.shim_start_time in {started, None}
 
 
 def looks_ended(layout: Layout, container_id: str) -> bool:
@@ -158,25 +171,22 @@ def looks_ended(layout: Layout, container_id: str) -> bool:
     return exit_of(layout, container_id) is not None or not process_lives(layout, container_id)
 
 
-def open_shim(layout: Layout, container_id: str) -> int | None:
-    """A descriptor of the running container's shim, readable when it has ended (pidfd_open(2)); None when none runs."""
-    recorded = state(layout, container_id)
-    return _open(layout, container_id, recorded.shim_pid) if recorded else None
+def open_shim(run: State) -> int | None:
+    """A descriptor of a run's shim, readable when it has ended (pidfd_open(2)); None when it has. Raises OSError."""
+    return _open(run.shim_pid, lambda: _shim_lives(run))
 
 
-def open_process(layout: Layout, container_id: str) -> int | None:
+def open_process(run: State) -> int | None:
     """Likewise a descriptor of its first process."""
-    recorded = state(layout, container_id)
-    return _open(layout, container_id, recorded.pid) if recorded else None
+    return _open(run.pid, lambda: _process_lives(run))
 
 
-def _open(layout: Layout, container_id: str, pid: int) -> int | None:
+def _open(pid: int, lives: Callable[[], bool]) -> int | None:
     try:
         pidfd = os.pidfd_open(pid)
-    except OSError:
+    except ProcessLookupError:
         return None
-    # The container's process dies with its shim: while it lives, neither number has passed to another process.
-    if process_lives(layout, container_id):
+    if lives():  # it did when the number was opened, which no other process had then
         return pidfd
     os.close(pidfd)
     return None
@@ -229,7 +239,7 @@ def await_last_word(layout: Layout, container_id: str, patience: float = 2.0) ->
     """
     recorded = state(layout, container_id)
     deadline = time.monotonic() + patience
-    while recorded and start_time(recorded.shim_pid) is not None and time.monotonic() < deadline:
+    while recorded and _shim_lives(recorded) and time.monotonic() < deadline:
         if exit_of(layout, container_id):
             return
         time.sleep(0.002)

@@ -7,12 +7,15 @@ import functools
 
 
 def start_time(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat, in clock ticks since boot; None for a process that does not exist or is a zombie."""
+    """Field 22 of /proc/PID/stat, in clock ticks since boot; None for a process that does not exist or is a zombie.
+
+    Raises OSError when nothing can be said, as without a descriptor left: who lives must not be taken for dead.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The name, field 2, is in parentheses and may hold anything.
             fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     return None if not fields or fields[0] in (b"Z", b"X") else int(fields[19])
 

@@ -69,13 +69,14 @@ class Starter:
             self._clone()
             terminal = self._await_both()
             started_at = self._let_run()
+            self._hand_over(terminal, started_at)
         except Failed as failure:
             self._undo()
+            # A shim that is gone ends this helper here, and the worker hears that.
             wire.send(self._shim, {"failed": self._pid})
             if failure.answer:
                 self._refuse(failure.answer)
             return
-        self._hand_over(terminal, started_at)
         with contextlib.suppress(OSError):
             wire.send(self._worker, {"started": started_at, "pid": self._pid})
 
@@ -118,11 +119,13 @@ class Starter:
     def _let_run(self) -> str:
         """Record the state, let the child execute its command, and wait until it has. Returns the time."""
         started_at = rfc3339.render_fixed(time.time_ns())
+        shim_pid = os.getppid()
         write_json(
             f"{self._directory}/state.json",
             {
                 "pid": self._pid,
-                "shim_pid": os.getppid(),
+                "shim_pid": shim_pid,
+                "shim_start_time": start_time(shim_pid),
                 "start_time": start_time(self._pid),
                 "started_at": started_at,
             },
@@ -150,7 +153,10 @@ class Starter:
             "processes": "" if spec["namespaces"]["pid"] == "private" else spec["cgroup"]["procs"],
             "oom": len(memory),
         }
-        wire.send(self._shim, {"born": facts}, [self._pidfd, *memory, *ends])
+        try:
+            wire.send(self._shim, {"born": facts}, [self._pidfd, *memory, *ends])
+        except OSError as error:  # nobody would serve it, and the kernel does not end every command with its parent
+            raise Failed(None) from error
 
     def _refuse(self, answer: wire.Message) -> None:
         """Tell the worker why not, and wait for it to close.

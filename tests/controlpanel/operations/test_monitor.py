@@ -105,7 +105,8 @@ def test_a_shim_that_listens_no_more_has_yet_to_record(engine: Layout, reconcile
     record.unlink()
     with subprocess.Popen(["sleep", "100"]) as shim:
         state = engine.container(container.id) / "state.json"
-        state.write_text(json.dumps(json.loads(state.read_text()) | {"shim_pid": shim.pid}))
+        named = {"shim_pid": shim.pid, "shim_start_time": start_time(shim.pid)}
+        state.write_text(json.dumps(json.loads(state.read_text()) | named))
         writer = threading.Timer(0.2, record.write_text, [text])
         writer.start()
         reconciler.look(container.id)

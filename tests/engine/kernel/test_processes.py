@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
+
+import pytest
 
 from engine.kernel.processes import start_time
 
@@ -28,3 +31,12 @@ def test_a_zombie_and_nobody_have_none() -> None:
     assert start_time(process.pid) is None
     process.wait()
     assert start_time(process.pid) is None
+
+
+def test_who_cannot_be_asked_after_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, _mode: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        start_time(os.getpid())

@@ -44,7 +44,7 @@ def remove(volume: int) -> None:
 def prune(project: str, volumes: list[int]) -> Pruned:
     answer = Pruned(deleted=[], reclaimed=0)
     for row in Volume.objects.filter(node_id=settings.MUELLE_NODE, pk__in=volumes, uses=None):
-        size = local.usage(settings.MUELLE_LAYOUT, row.directory)
+        size = max(0, _size(row))  # nothing that is wrong with its files keeps a volume
         try:
             events.publish_all(discard(row))
         except MuelleError as error:  # a container took it meanwhile, for one; the others go on
@@ -65,7 +65,7 @@ def usage(volumes: list[int]) -> list[int]:
 def _size(row: Volume | None) -> int:
     try:
         return local.usage(settings.MUELLE_LAYOUT, row.directory) if row else GONE
-    except MuelleError:
+    except (MuelleError, OSError):
         return GONE
 
 
@@ -87,7 +87,7 @@ def ensure(project: str, request: MountRequest, undo: ExitStack) -> Volume:
     except IntegrityError:  # somebody was faster: it is theirs, also to take back
         return _adopt(find(project, request.source), request)
     try:
-        local.create(settings.MUELLE_LAYOUT, row.directory)
+        _make(row)
     except BaseException:
         row.delete()
         raise
@@ -159,8 +159,16 @@ def _adopt(row: Volume, request: MountRequest) -> Volume:
     """A volume that is there already; whoever inserted the row may not have made the directory yet."""
     if row.driver != request.driver:
         raise Conflict(f"create {row.name}: volume {row.name} exists with driver {row.driver}")
-    local.create(settings.MUELLE_LAYOUT, row.directory)
+    _make(row)
     return row
+
+
+def _make(row: Volume) -> None:
+    """Make the directory of a volume that is held meanwhile: nobody would ever remove one without a row."""
+    with transaction.atomic():
+        if Volume.objects.select_for_update().filter(pk=row.pk).first() is None:
+            raise Conflict(f"volume {row.name} was removed meanwhile")
+        local.create(settings.MUELLE_LAYOUT, row.directory)
 
 
 def _labels(request: MountRequest) -> dict[str, str]:

@@ -28,6 +28,7 @@ from controlpanel.operations import networks
 from controlpanel.operations.containers.create import create
 from controlpanel.operations.images import library
 from controlpanel.rpc.worker import Later
+from engine.archives.trees import remove_tree
 from engine.containers import config, runtime
 from engine.containers import container as engine_container
 from engine.containers.config import Host
@@ -65,7 +66,7 @@ def layout(nothing_left_behind: None) -> Iterator[Layout]:
 
 @pytest.fixture
 def engine(transactional_db: None, settings: Settings, layout: Layout, sent: list[events.Event]) -> Iterator[Layout]:
-    """The busybox image is loaded; at the end no container runs any more."""
+    """The busybox image is loaded; at the end no container runs any more, and no volume is left."""
     settings.MUELLE_LAYOUT = layout
     library.store.cache_clear()
     for loaded in library.store().load(io.BytesIO(busybox_archive()), lambda _message: None):
@@ -78,6 +79,8 @@ def engine(transactional_db: None, settings: Settings, layout: Layout, sent: lis
         engine_container.tear_down(layout, container.id, networks.plans_of(container, rows))
         networks.free(rows)
         runtime.delete(layout, container.id)
+    for volume in layout.volumes.iterdir():
+        remove_tree(volume)
     library.store.cache_clear()
 
 

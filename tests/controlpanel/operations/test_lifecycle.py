@@ -361,9 +361,11 @@ def test_rows_are_held_before_they_are_removed(make: Make, monkeypatch: pytest.M
 
     monkeypatch.setattr(QuerySet, "select_for_update", noting)
     container = make(["true"], config={"Volumes": {"/data": {}}})
-    assert held == ["Image", "Volume"], "their removal must wait for a container that needs them"
+    directory, needed = held[:1], held[1:]
+    assert directory == ["Volume"], "its removal must wait until there is a directory to remove"
+    assert needed == ["Image", "Volume"], "their removal must wait for a container that needs them"
     remove.remove(container.id, volumes=True)
-    assert held[2:] == ["Volume", "Container"]
+    assert held[3:] == ["Volume", "Container"]
     assert not Volume.objects.exists()
 
 

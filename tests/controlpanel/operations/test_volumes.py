@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -126,3 +128,37 @@ def test_a_volume_that_goes_during_a_creation_is_named(
     assert not hasattr(failure.value, "__notes__"), "nothing was left to undo"
     assert not Container.objects.exists()
     assert list(engine.volumes.iterdir()) == []
+
+
+def test_a_volume_that_cannot_be_measured_goes_all_the_same(engine: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [made(engine, name)[0] for name in ("one", "two")]
+    usage = local.usage
+
+    def fail(layout: Layout, directory: str) -> int:
+        if directory == "one":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), directory)
+        return usage(layout, directory)
+
+    monkeypatch.setattr(local, "usage", fail)
+    assert volumes.usage([row.pk for row in rows]) == [volumes.GONE, 4]
+    assert volumes.prune(DEFAULT, [row.pk for row in rows]) == {"deleted": ["one", "two"], "reclaimed": 4}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_removal_just_before_the_directory_is_made_leaves_none(
+    engine: Layout, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """A later volume of this name would find what is copied there."""
+    if known:
+        made(engine)
+    check = volumes._make
+
+    def late(row: Volume) -> None:
+        volumes.remove(row.pk)
+        check(row)
+
+    monkeypatch.setattr(volumes, "_make", late)
+    with pytest.raises(Conflict, match=r"^volume data was removed meanwhile$"):
+        volumes.create(DEFAULT, "data", "local", {}, {})
+    assert list(engine.volumes.iterdir()) == []
+    assert not Volume.objects.exists()

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 
-from controlpanel.access import policy
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,9 +32,4 @@ class ActionPermission(BasePermission):
         if action is None:
             raise MethodNotAllowed(request.method or "")
         guarded.scope.require(action)
-        return True
-
-    def has_object_permission(self, request: Request, view: APIView, obj: policy.Owned) -> bool:
-        guarded = cast("Guarded", view)
-        policy.authorize(guarded.scope.principal, guarded.actions[request.method or ""], obj)
         return True

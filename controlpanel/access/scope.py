@@ -132,15 +132,8 @@ class Scope(NamedTuple):
     async def find_image(self, reference: str, action: str) -> Image:
         return await sync_to_async(self.image)(reference, action)
 
-    async def find_network(self, reference: str, action: str) -> Network:
-        return await sync_to_async(self.network)(reference, action)
-
     async def find_volume(self, name: str, action: str) -> Volume:
         return await sync_to_async(self.volume)(name, action)
-
-    async def again(self, container: Container, action: str) -> Container:
-        """The container as it is now, for whoever has held it for a while. Raises NotFound when it has gone."""
-        return await self.find_container(container.pk, action)
 
     def _visible(self, rows: Rows, owner: str = "") -> Rows:
         visible = policy.visible_projects(self.principal)

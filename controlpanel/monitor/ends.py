@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from controlpanel.objects import events
+from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Exec
 from controlpanel.objects.states import Status
 from controlpanel.operations import networks
@@ -19,8 +19,6 @@ from engine.containers import restart
 from engine.containers.runtime import KILLED, Exit
 from engine.networks.endpoint import EndpointPlan
 from engine.rfc3339 import NANO
-
-ALIVE = (Status.RUNNING, Status.PAUSED)
 
 
 def settle(container: Container, end: Exit, remove_later: Callable[[EndpointPlan], None]) -> bool:
@@ -48,7 +46,7 @@ def settle(container: Container, end: Exit, remove_later: Callable[[EndpointPlan
             "restart_at": time.time_ns() + pause,
             "restart_count": container.restart_count + 1,
         }
-    if not container.move(ALIVE, Status.EXITED if pause is None else Status.RESTARTING, **fields):
+    if not container.move(states.ALIVE, Status.EXITED if pause is None else Status.RESTARTING, **fields):
         return False
     if not container.auto_remove:
         Exec.objects.filter(container=container, running=True).update(running=False, exit_code=KILLED)

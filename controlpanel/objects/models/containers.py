@@ -43,7 +43,7 @@ class ContainerQuerySet(models.QuerySet["Container"]):
         states.check(sources, target)
         if target in states.TRANSIENT:
             fields = {"previous_status": F("status"), **fields}
-        elif target not in states.TRANSIENT:
+        else:
             fields = {"previous_status": target, "claim": "", **fields}
         won = self.filter(pk=container.pk, status__in=sources).update(status=target, **fields) == 1
         if won:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Iterable
 
 from django.conf import settings
 
@@ -27,7 +28,9 @@ def top(container_id: str, ps_args: str) -> Processes:
     if container.status not in states.ALIVE:
         raise Conflict(f"container {container.id} is not running")
     pids = {str(pid) for pid in runtime.cgroup(settings.MUELLE_LAYOUT, container.id).pids()}
-    titles, rows = parse(_ps(ps_args))
+    if not pids:
+        raise Conflict(f"container {container.id} is not running")
+    titles, rows = parse(_ps(_words(ps_args), pids))
     column = titles.index("PID")
     events.publish_all([events.of_container(container, "top")])
     return {"Titles": titles, "Processes": [row for row in rows if row[column] in pids]}
@@ -43,18 +46,37 @@ def parse(output: str) -> tuple[list[str], list[list[str]]]:
     return titles, [row for row in split if len(row) == len(titles)]
 
 
-def _ps(arguments: str) -> str:
-    """Run ps without a shell. Its own options could rename the PID column; the parser then finds none."""
+def _words(arguments: str) -> list[str]:
     try:
-        words = shlex.split(arguments)
+        return shlex.split(arguments)
     except ValueError as error:
         raise InvalidArgument(f"invalid ps arguments: {error}") from error
+
+
+def _ps(words: list[str], pids: Iterable[str]) -> str:
+    """Have ps read these processes only; its table is empty when they have ended.
+
+    It refuses that (-q, before whatever could swallow it) beside an order, a selection or a forest: then it reads all,
+    and the rows are chosen by their PIDs. Columns that are chosen by hand could give that name to anything.
+    """
+    done = _run(["-q", ",".join(pids), *words])
+    if not done.stdout and not _chooses_columns(words):
+        done = _run(words)
+    if done.returncode and not done.stdout:
+        raise SystemFailure(f"error running ps: exit status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _chooses_columns(words: list[str]) -> bool:
+    """Whether there may be one of ps's options o, -o, -O and --format, also in a cluster (axo)."""
+    return any(word.startswith("--format") or (word[:2] != "--" and "o" in word.lower()) for word in words)
+
+
+def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run ps without a shell."""
     try:
-        done = subprocess.run(["ps", *words], capture_output=True, text=True, timeout=PS_SECONDS, check=False)
+        return subprocess.run(["ps", *words], capture_output=True, text=True, timeout=PS_SECONDS, check=False)
     except FileNotFoundError as error:
         raise SystemFailure("docker top needs the program ps on the host: install the package procps") from error
     except subprocess.TimeoutExpired as error:
         raise SystemFailure(f"ps did not end within {PS_SECONDS} seconds") from error
-    if done.returncode:
-        raise SystemFailure(f"error running ps: exit status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout

@@ -24,7 +24,7 @@ from engine.containers.config import Host
 from engine.containers.config.objects import Resources, RestartPolicy
 from engine.errors import Conflict, InvalidArgument, MuelleError, NotFound, SystemFailure
 from engine.layout import Layout
-from tests.controlpanel.operations.conftest import NODE, Make, actions, at_once, exists, fresh, until
+from tests.controlpanel.operations.conftest import NODE, Make, actions, exists, fresh, until
 
 pytestmark = pytest.mark.kernel
 
@@ -270,16 +270,6 @@ def test_without_a_network(engine: Layout, reconciler: Reconciler, make: Make) -
     assert '"log":"lo\\n"' in log
     assert "eth0" not in log
     assert container.short_id in log
-
-
-def test_top_shows_the_containers_processes_only(make: Make) -> None:
-    container = make(["sh", "-c", "sleep 100 & sleep 200; true"])
-    start.start(container.id)
-    until(lambda: len(at_once(top.top(container.id, ps_args="-ef"))["Processes"]) == 3)
-    shown = at_once(top.top(container.id, ps_args="-o pid,args"))
-    assert shown["Titles"] == ["PID", "COMMAND"]
-    with pytest.raises(InvalidArgument, match="Couldn't find PID field"):
-        top.top(container.id, ps_args="-o pid=x")
 
 
 def asked(**fields: int) -> Resources:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Literal
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from controlpanel.objects import events
 from controlpanel.objects.models import Container, Image, Volume, VolumeUse
 from controlpanel.operations.containers import mounting, names, settled
 from controlpanel.operations.containers.mounting import Mounts
+from controlpanel.rpc.worker import call_id
 from engine import rfc3339
 from engine.archives.trees import discard_tree
 from engine.containers import config as rules
@@ -39,12 +41,15 @@ def create(
     name: str | None = None,
 ) -> Created:
     """Whatever the request names of other objects has been resolved to IDs; volumes are the project's own."""
-    found = Image.objects.filter(node_id=settings.MUELLE_NODE, pk=image).first()
-    if found is None:
-        raise NotFound(f"No such image: {image_name}")
+    # A killed worker's call goes to another, which finds by the call's ID what there is already.
+    container_id = rules.new_id(call_id())
+    made = Container.objects.filter(pk=container_id).first()
+    if made is not None:
+        return _conclude(made)
+    found = _image(image, image_name)
     _check_peers(host_config)
     container = Container(
-        id=rules.new_id(),
+        id=container_id,
         node_id=settings.MUELLE_NODE,
         project_id=project,
         name=name or "",
@@ -60,13 +65,29 @@ def create(
     if name and names.namesakes(container, name).exists():
         raise names.conflict(container, name)
     with undone_on_failure("creation of a container") as undo:
-        directory = engine_container.prepare(settings.MUELLE_LAYOUT, container.id)
-        undo.callback(discard_tree, directory)
+        undo.callback(discard_tree, _prepare(container_id))
         mounts = mounting.prepare(container, volumes_from, undo)
         container.mounts = [mount.to_json() for mount in mounts.points]
         _insert(container, found, mounts, chosen=bool(name))
+    return _conclude(container)
+
+
+def _image(key: int, name: str) -> Image:
+    found = Image.objects.filter(node_id=settings.MUELLE_NODE, pk=key).first()
+    if found is None:
+        raise NotFound(f"No such image: {name}")
+    return found
+
+
+def _conclude(container: Container) -> Created:
     events.publish_all([events.of_container(container, "create")])
     return {"id": container.id, "warnings": _warnings(container)}
+
+
+def _prepare(container_id: str) -> Path:
+    """Make the directory, in the place of what a worker has left of it that was killed before it made the row."""
+    discard_tree(settings.MUELLE_LAYOUT.container(container_id))
+    return engine_container.prepare(settings.MUELLE_LAYOUT, container_id)
 
 
 def _insert(container: Container, image: Image, mounts: Mounts, *, chosen: bool) -> None:

@@ -73,13 +73,13 @@ def due_after_reboot() -> Iterator[Container]:
 
 
 def first_since_reboot() -> bool:
-    """True once after each boot of the machine: the run directory does not survive one."""
-    marker = settings.MUELLE_LAYOUT.boot_marker
-    try:
-        marker.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
+    """Whether the policies are still to be applied after a boot of the machine, whose run directory survives none."""
+    return not settings.MUELLE_LAYOUT.boot_marker.exists()
+
+
+def note_reboot() -> None:
+    """What was due has been started: no other monitor need do that until the machine boots again."""
+    settings.MUELLE_LAYOUT.boot_marker.touch(mode=0o600)
 
 
 def restore_network() -> None:

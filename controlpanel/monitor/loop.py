@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from controlpanel.monitor import boot, notices
 from controlpanel.monitor.reconciler import Reconciler
 from controlpanel.monitor.shims import Shims
 from controlpanel.objects import events
+from controlpanel.objects.states import Status
 from controlpanel.operations import volumes
 from controlpanel.operations.images import library
 from controlpanel.operations.notices import EXITED, LOOK, OOM, STARTED
@@ -42,7 +43,7 @@ MAX_NOTICE = 64 * 1024
 
 logger = logging.getLogger(__name__)
 
-Work = Callable[[], None]
+Work = Callable[[], object]
 
 
 class Monitor:
@@ -116,7 +117,7 @@ class Monitor:
     def _boot(self) -> None:
         rebooted = boot.first_since_reboot()
         for container_id in boot.unsettled():
-            self._shims.watch(container_id)
+            _guard(partial(self._shims.watch, container_id))
             self.look(container_id)
         self._submit(boot.restore_network)
         for container_id in boot.left_to_remove():
@@ -126,8 +127,9 @@ class Monitor:
         self._submit(volumes.finish_removals)
         self._submit(library.adopt_strays)
         if rebooted:
-            for container in boot.due_after_reboot():
-                self._submit(lambda row=container: self.reconciler.start(row, row.status))  # type: ignore[misc]
+            due = list(boot.due_after_reboot())
+            starts = [self._submit(partial(self.reconciler.start, row, Status.EXITED)) for row in due]
+            self._submit(partial(_note_reboot, starts))
 
     def _pursue(self) -> None:
         """What dead workers and lost timers left; and events that waited for the broker."""
@@ -202,8 +204,8 @@ class Monitor:
                 _, _, work = heapq.heappop(self._timers)
             self._submit(work)
 
-    def _submit(self, work: Work) -> None:
-        self._pool.submit(_guard, work)
+    def _submit(self, work: Work) -> Future[None]:
+        return self._pool.submit(_guard, work)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -216,6 +218,12 @@ class Monitor:
         self._notices.close()
         self._wake_reader.close()
         self._wake_writer.close()
+
+
+def _note_reboot(starts: list[Future[None]]) -> None:
+    """All of them were taken by a thread before this was: it waits for the last ones only."""
+    wait(starts)
+    boot.note_reboot()
 
 
 def _guard(work: Work) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import NoReturn
 
 import pytest
+from django.db import OperationalError
 
 from controlpanel.monitor import boot
+from controlpanel.monitor.loop import Monitor
 from controlpanel.monitor.reconciler import Reconciler
 from controlpanel.objects.models import Container, Exec, Node, Waiter
 from controlpanel.objects.states import Status
@@ -21,7 +24,7 @@ from engine.containers.container import REMOVED
 from engine.containers.runtime import KILLED
 from engine.kernel.processes import start_time
 from engine.layout import Layout
-from tests.controlpanel.operations.conftest import Make, fresh, until
+from tests.controlpanel.operations.conftest import Make, fresh, until, watching
 
 pytestmark = pytest.mark.kernel
 
@@ -52,9 +55,29 @@ def test_what_policies_bring_back_after_a_reboot(engine: Layout, reconciler: Rec
     due = {row.id for row in boot.due_after_reboot()}
     assert {name: container.id in due for name, container in containers.items()} == policies
     assert never.id not in due
+
+
+def test_a_monitor_that_fails_after_a_reboot_leaves_the_policies_to_the_next(
+    engine: Layout, reconciler: Reconciler, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its database may come up later than the monitor does."""
+
+    def away() -> NoReturn:
+        raise OperationalError("could not connect to server")
+
+    container = make(["sleep", "100"], RestartPolicy={"Name": "always"})
+    start.start(container.id)
+    stop.stop(container.id, timeout=0)
+    until(lambda: runtime.exit_of(engine, container.id))
+    reconciler.look(container.id)
     engine.boot_marker.unlink(missing_ok=True)
-    assert boot.first_since_reboot()
-    assert not boot.first_since_reboot()
+    with monkeypatch.context() as patch:
+        patch.setattr(boot, "unsettled", away)
+        with pytest.raises(OperationalError):
+            Monitor().run()
+    with watching():
+        until(lambda: fresh(container).status == Status.RUNNING)
+        until(lambda: not boot.first_since_reboot())
     engine.boot_marker.unlink()
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 from controlpanel.access.scope import Scope
 from controlpanel.api import host
 from controlpanel.objects.models import Image
+from controlpanel.objects.models.networks import PREDEFINED
 from controlpanel.rest import versions
 from engine.containers import config
 from engine.containers.config import CreateRequest
@@ -18,7 +19,6 @@ from engine.errors import InvalidArgument, NotFound, Unsupported
 from engine.images import platforms
 
 NAMESPACES: tuple[Literal["NetworkMode", "IpcMode", "PidMode"], ...] = ("NetworkMode", "IpcMode", "PidMode")
-PREDEFINED = {"bridge", "host", "none"}
 
 
 class Plan(NamedTuple):

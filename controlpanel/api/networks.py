@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from controlpanel.access.scope import Scope
 from controlpanel.api import answers, endpoints
 from controlpanel.objects.models import Container, Network
+from controlpanel.objects.models.networks import PREDEFINED
 from controlpanel.rest import filters, openapi
 from controlpanel.rest.openapi import Operation, flag, word
 from controlpanel.rest.views import EngineView
@@ -121,7 +122,7 @@ class NetworkCreateView(EngineView):
         wanted = self.read(CREATE, "CreateRequest")
         if not wanted["Name"].strip():
             raise InvalidArgument("invalid network name: name is empty")
-        if wanted["Name"] in {"bridge", "host", "none"}:
+        if wanted["Name"] in PREDEFINED:
             raise Forbidden(f"operation is not permitted on predefined {wanted['Name']} network ")
         raise Unsupported(NOT_BUILT)
 

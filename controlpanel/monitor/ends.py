@@ -6,15 +6,12 @@ import signal
 import time
 from collections.abc import Callable
 
-from django.conf import settings
-
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Exec
 from controlpanel.objects.states import Status
 from controlpanel.operations import networks
-from controlpanel.operations.containers import mounting
+from controlpanel.operations.containers import mounting, teardown
 from engine import rfc3339
-from engine.containers import container as engine_container
 from engine.containers import restart
 from engine.containers.runtime import KILLED, Exit
 from engine.networks.endpoint import EndpointPlan
@@ -26,12 +23,9 @@ def settle(container: Container, end: Exit, remove_later: Callable[[EndpointPlan
 
     Teardown comes first: a row that says exited may be started again, and must find a clean place.
     """
-    rows = networks.endpoints_of(container)
-    plans = networks.plans_of(container, rows)
-    engine_container.tear_down(settings.MUELLE_LAYOUT, container.id, plans)
-    disconnected = networks.events_of(container, rows, "disconnect")
-    networks.free(rows)
-    for plan in plans:
+    held = teardown.tear_down(container)
+    disconnected = networks.events_of(container, held.rows, "disconnect")
+    for plan in held.plans:
         remove_later(plan)
     pause = restart.delay(run_of(container, end))
     fields = {

@@ -12,9 +12,8 @@ from controlpanel.objects.claims import call_of
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks
-from controlpanel.operations.containers import remove, start
+from controlpanel.operations.containers import remove, start, teardown
 from controlpanel.rpc import outcomes
-from engine.containers import container as engine_container
 from engine.containers import runtime
 from engine.errors import MuelleError, Unavailable
 from engine.networks import endpoint
@@ -57,12 +56,8 @@ def _finish_start(container: Container) -> outcomes.Answer:
             waiters.restarted(container)  # a later stop is none of theirs
         return outcomes.of_value({"changed": True})
     logger.warning("the start of %s was left unfinished: undone", container)
-    rows = networks.endpoints_of(container)
-    plans = networks.plans_of(container, rows)
-    engine_container.tear_down(layout, container.id, plans)
-    for plan in plans:
+    for plan in teardown.tear_down(container).plans:
         endpoint.remove_interface(layout, plan)
-    networks.free(rows)
     # A policy's start goes back to its queue; what was asked for by hand has a caller, who is told.
     rest = Status(container.previous_status) if container.previous_status in states.STARTABLE else Status.EXITED
     error = Unavailable("the worker that started the container died")

@@ -15,6 +15,7 @@ from engine import rfc3339
 from engine.errors import InvalidArgument, NotFound
 
 PREDEFINED_DRIVERS = {"bridge": "bridge", "host": "host", "none": "null"}
+PREDEFINED = frozenset(PREDEFINED_DRIVERS)
 # Docker shows exactly these on the default bridge; the subnet is chosen when a container first needs it.
 BRIDGE_OPTIONS = {
     "com.docker.network.bridge.default_bridge": "true",
@@ -59,9 +60,6 @@ class NetworkQuerySet(models.QuerySet["Network"]):
                     "created_at": rfc3339.now(),
                 },
             )
-
-
-PREDEFINED = ("bridge", "host", "none")
 
 
 class Network(models.Model):

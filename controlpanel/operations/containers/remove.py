@@ -14,12 +14,12 @@ from controlpanel.contracts.results import Changed
 from controlpanel.objects import events, states
 from controlpanel.objects.models import Container, Waiter
 from controlpanel.objects.states import Status
-from controlpanel.operations import claims, networks, notices
+from controlpanel.operations import claims, notices
 from controlpanel.operations import volumes as volumes_of
-from controlpanel.operations.containers import pause, settled, stop
+from controlpanel.operations.containers import pause, settled, stop, teardown
 from controlpanel.operations.images import library
 from controlpanel.rpc import outcomes
-from controlpanel.rpc.worker import LATER, Later, call_id
+from controlpanel.rpc.worker import Later
 from engine.archives.trees import discard_tree
 from engine.containers import container as engine_container
 from engine.errors import Conflict, MuelleError, NotFound, SystemFailure
@@ -77,9 +77,7 @@ def purge(container: Container, *, torn_down: bool = False) -> None:
 def _take_away(container: Container, *, torn_down: bool) -> tuple[Path, list[events.Event], list[Waiter]]:
     """Returns the directory that is left to delete, the events, and who waited."""
     if not torn_down:
-        rows = networks.endpoints_of(container)
-        engine_container.tear_down(settings.MUELLE_LAYOUT, container.id, networks.plans_of(container, rows))
-        networks.free(rows)
+        teardown.tear_down(container)
     return engine_container.set_aside(settings.MUELLE_LAYOUT, container.id), *_forget(container)
 
 
@@ -142,7 +140,7 @@ def _kill_and_remove(container: Container, volumes: bool) -> Changed | Later:
     stop.send(container, signals.SIGKILL)
     pause.resume(container)
     notices.nudge(container.id)
-    return LATER if call_id() else {"changed": True}
+    return stop.answer_later()
 
 
 def _refusal(container: Container) -> str:

@@ -67,7 +67,7 @@ def kill(container_id: str, signal: str | None = None) -> Changed | Later:
     send(container, number)
     if final:
         pause.resume(container)
-    return LATER if number == signals.SIGKILL and call_id() else {"changed": True}
+    return answer_later() if number == signals.SIGKILL else {"changed": True}
 
 
 def enlist(container: Container, purpose: Waiter.Purpose, arguments: dict[str, Any]) -> Waiter:
@@ -77,6 +77,11 @@ def enlist(container: Container, purpose: Waiter.Purpose, arguments: dict[str, A
             return Waiter.objects.create(container=container, purpose=purpose, call_id=call_id(), arguments=arguments)
     except IntegrityError as error:
         raise NotFound(f"No such container: {container.id}") from error
+
+
+def answer_later() -> Changed | Later:
+    """The monitor answers the running call; outside a call nobody waits."""
+    return LATER if call_id() else {"changed": True}
 
 
 def send(container: Container, number: int) -> None:
@@ -121,7 +126,7 @@ def _ask_to_end(
         Waiter.objects.filter(pk=waiter.pk).update(arguments={**arguments, "undelivered": True})
     events.publish_all([events.of_container(container, "kill", signal=number)])
     notices.nudge(container.id)
-    return LATER if call_id() else {"changed": True}
+    return answer_later()
 
 
 def _note_by_hand(container: Container, final: bool) -> None:

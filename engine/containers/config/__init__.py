@@ -270,9 +270,10 @@ def _networking(request: CreateRequest) -> None:
     mode = request.host_config["NetworkMode"]
     for name, endpoint in endpoints.items():
         ipam = endpoint["IPAMConfig"]
-        if name in {"bridge", "host", "none"} and ipam and (ipam["IPv4Address"] or ipam["IPv6Address"]):
+        predefined = name in {"bridge", "host", "none"}
+        if predefined and ipam and (ipam["IPv4Address"] or ipam["IPv6Address"]):
             raise InvalidArgument("user specified IP address is supported on user defined networks only")
-        if name in {"bridge", "host", "none"} and endpoint["Aliases"]:
+        if predefined and endpoint["Aliases"]:
             raise InvalidArgument("network-scoped alias is supported only for containers in user defined networks")
         _check_mac(endpoint["MacAddress"])
         if endpoint["Links"]:

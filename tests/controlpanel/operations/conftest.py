@@ -24,13 +24,12 @@ from controlpanel.monitor.reconciler import Reconciler
 from controlpanel.objects import events
 from controlpanel.objects.models import Container
 from controlpanel.objects.models.projects import DEFAULT
-from controlpanel.operations import networks
+from controlpanel.operations.containers import teardown
 from controlpanel.operations.containers.create import create
 from controlpanel.operations.images import library
 from controlpanel.rpc.worker import Later
 from engine.archives.trees import remove_tree
 from engine.containers import config, runtime
-from engine.containers import container as engine_container
 from engine.containers.config import Host
 from engine.layout import Layout
 from tests.support.archives import busybox_archive
@@ -75,9 +74,7 @@ def engine(transactional_db: None, settings: Settings, layout: Layout, sent: lis
             library.point(name, image)
     yield layout
     for container in Container.objects.all():
-        rows = networks.endpoints_of(container)
-        engine_container.tear_down(layout, container.id, networks.plans_of(container, rows))
-        networks.free(rows)
+        teardown.tear_down(container)
         runtime.delete(layout, container.id)
     for volume in layout.volumes.iterdir():
         remove_tree(volume)

@@ -17,9 +17,8 @@ from controlpanel.monitor.loop import Monitor
 from controlpanel.monitor.shims import Shims
 from controlpanel.objects.models import Container
 from controlpanel.objects.states import Status
-from controlpanel.operations import networks, notices
-from controlpanel.operations.containers import start, stop
-from engine.containers import container as engine_container
+from controlpanel.operations import notices
+from controlpanel.operations.containers import start, stop, teardown
 from engine.containers import runtime, spec
 from engine.containers.runtime import KILLED, State
 from engine.kernel.processes import start_time
@@ -61,9 +60,7 @@ def _start_again(layout: Layout, container: Container) -> State:
     first = _state(layout, container.id)
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: start_time(first.shim_pid) is None)
-    rows = networks.endpoints_of(container)
-    engine_container.tear_down(layout, container.id, networks.plans_of(container, rows))
-    networks.free(rows)
+    teardown.tear_down(container)
     Container.objects.filter(pk=container.pk).update(status=Status.EXITED)
     start.start(container.id)
     return _state(layout, container.id)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from django.db.models import Case, Q, When
+from django.db.models import Case, Q, QuerySet, When
+
+if TYPE_CHECKING:
+    from controlpanel.objects.models import Container, Network
 
 HEXADECIMAL = re.compile(r"[0-9a-f]{1,64}")
 NUL = "\0"  # in no name and no ID; PostgreSQL refuses to be asked for a text that holds it
@@ -23,13 +26,8 @@ class Owned(Protocol):
     project_id: str
 
 
-class Identified(Owned, Protocol):
-    id: str
-    name: str
-
-
 AnyOwned = TypeVar("AnyOwned", bound=Owned)
-AnyIdentified = TypeVar("AnyIdentified", bound=Identified)
+AnyIdentified = TypeVar("AnyIdentified", "Container", "Network")
 
 
 def is_id_prefix(text: str) -> bool:
@@ -58,8 +56,11 @@ def at_home(rows: Iterable[AnyOwned], home: str) -> Sequence[AnyOwned]:
     return [row for row in found if row.project_id == home] or found
 
 
-def meant(rows: Iterable[AnyIdentified], reference: str, name: str, home: str) -> Sequence[AnyIdentified]:
-    """What a reference means among rows whose name or beginning of the ID it is: one row, or several, or none."""
-    found = list(rows)
+def meant(rows: QuerySet[AnyIdentified], reference: str, name: str, home: str) -> Sequence[AnyIdentified]:
+    """What a reference means, by its ``name`` or as the beginning of an ID: one row, or several, or none. One query."""
+    wanted = Q(name=name)
+    if is_id_prefix(reference):
+        wanted |= Q(id__gte=reference, id__lt=upper_bound(reference))
+    found = list(rows.filter(wanted).order_by(nearest(name, home))[:ENOUGH])
     whole = [row for row in found if row.id == reference]
     return whole or at_home((row for row in found if row.name == name), home) or found

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F
 
 from controlpanel.objects import states
 from controlpanel.objects.fields import ConfigField, HostConfigField
-from controlpanel.objects.identifiers import ENOUGH, NUL, is_id_prefix, is_whole_id, meant, nearest, upper_bound
+from controlpanel.objects.identifiers import NUL, is_whole_id, meant
 from controlpanel.objects.models.nodes import Node
 from controlpanel.objects.models.projects import DEFAULT, Project
 from controlpanel.objects.states import Status
@@ -29,10 +29,7 @@ class ContainerQuerySet(models.QuerySet["Container"]):
         name = reference.removeprefix("/")
         if not name or NUL in name:
             raise NotFound(f"No such container: {reference}")
-        wanted = Q(name=name)
-        if is_id_prefix(reference):
-            wanted |= Q(id__gte=reference, id__lt=upper_bound(reference))
-        found = meant(self.filter(wanted).order_by(nearest(name, home))[:ENOUGH], reference, name, home)
+        found = meant(self, reference, name, home)
         if not found:
             raise NotFound(f"No such container: {reference}")
         if len(found) > 1:

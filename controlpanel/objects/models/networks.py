@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 
 from django.db import models
-from django.db.models import Q
 
-from controlpanel.objects.identifiers import ENOUGH, NUL, is_id_prefix, meant, nearest, upper_bound
+from controlpanel.objects.identifiers import NUL, meant
 from controlpanel.objects.models.containers import Container
 from controlpanel.objects.models.nodes import Node
 from controlpanel.objects.models.projects import DEFAULT, Project
@@ -34,10 +33,7 @@ class NetworkQuerySet(models.QuerySet["Network"]):
         """
         if NUL in reference:
             raise NotFound(f"network {reference} not found")
-        wanted = Q(name=reference)
-        if is_id_prefix(reference):
-            wanted |= Q(id__gte=reference, id__lt=upper_bound(reference))
-        found = meant(self.filter(wanted).order_by(nearest(reference, home))[:ENOUGH], reference, reference, home)
+        found = meant(self, reference, reference, home)
         if not found:
             raise NotFound(f"network {reference} not found")
         if len(found) > 1:

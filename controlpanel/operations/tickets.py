@@ -16,7 +16,7 @@ import orjson
 from django.conf import settings
 
 from engine.containers import wire
-from engine.errors import Unavailable
+from engine.errors import InvalidArgument, Unavailable
 
 
 class Streams(NamedTuple):
@@ -29,6 +29,13 @@ class Streams(NamedTuple):
         """Send one progress message; a client that has gone is no reason to stop the work."""
         if self.reply is not None:
             _write(self.reply, orjson.dumps(message) + b"\r\n")
+
+
+def needed(descriptor: int | None) -> int:
+    """One of the two that an operation cannot do without."""
+    if descriptor is None:
+        raise InvalidArgument("the ticket has no descriptor for this direction")
+    return descriptor
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from controlpanel.operations import tickets
 from controlpanel.operations.containers import mounting, settled
 from engine.containers import archive, runtime
 from engine.containers.archive import Target
-from engine.errors import Conflict, InvalidArgument
+from engine.errors import Conflict
 
 
 @containers.archive_stat.implement
@@ -27,7 +27,7 @@ def archive_stat(container_id: str, path: str) -> PathStat:
 def archive_get(container_id: str, path: str, ticket: str) -> None:
     container = settled.container(container_id)
     with tickets.fetch(ticket) as streams:
-        archive.get(_target(container), path, _needed(streams.reply))
+        archive.get(_target(container), path, tickets.needed(streams.reply))
     events.publish_all([events.of_container(container, "archive-path")])
 
 
@@ -35,7 +35,7 @@ def archive_get(container_id: str, path: str, ticket: str) -> None:
 def archive_put(container_id: str, path: str, ticket: str, no_overwrite_dir_non_dir: bool, copy_uid_gid: bool) -> None:
     container = settled.container(container_id)
     with tickets.fetch(ticket) as streams:
-        archive.put(_target(container), path, _needed(streams.body), no_overwrite_dir_non_dir, copy_uid_gid)
+        archive.put(_target(container), path, tickets.needed(streams.body), no_overwrite_dir_non_dir, copy_uid_gid)
     events.publish_all([events.of_container(container, "extract-to-dir")])
 
 
@@ -43,7 +43,7 @@ def archive_put(container_id: str, path: str, ticket: str, no_overwrite_dir_non_
 def export(container_id: str, ticket: str) -> None:
     container = settled.container(container_id)
     with tickets.fetch(ticket) as streams:
-        archive.export(_target(container), _needed(streams.reply))
+        archive.export(_target(container), tickets.needed(streams.reply))
     events.publish_all([events.of_container(container, "export")])
 
 
@@ -67,9 +67,3 @@ def _target(container: Container) -> Target:
         start_time=state.start_time if state else None,
         user=container.config["User"],
     )
-
-
-def _needed(descriptor: int | None) -> int:
-    if descriptor is None:
-        raise InvalidArgument("the ticket has no descriptor for this direction")
-    return descriptor

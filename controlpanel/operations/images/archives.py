@@ -56,8 +56,7 @@ def save(images: list[SavedImage], ticket: str) -> None:
     rows = [library.row(each["image"]) for each in images]
     wanted = [SavedFiles(row.image_id, tuple(each["names"])) for row, each in zip(rows, images, strict=True)]
     with tickets.fetch(ticket) as streams, ExitStack() as stack:
-        assert streams.reply is not None
-        out = stack.enter_context(os.fdopen(os.dup(streams.reply), "wb"))
+        out = stack.enter_context(os.fdopen(os.dup(tickets.needed(streams.reply)), "wb"))
         library.store().save(wanted, out)
     events.publish_all([library.event(row, "save") for row in rows])
 

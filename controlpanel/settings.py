@@ -96,7 +96,7 @@ MUELLE_LIMITS = Limits(
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["controlpanel.access.authentication.DockerAuthentication"],
-    "EXCEPTION_HANDLER": "controlpanel.access.errors.exception_handler",
+    "EXCEPTION_HANDLER": "controlpanel.rest.errors.exception_handler",
     "DEFAULT_RENDERER_CLASSES": ["controlpanel.rest.renderers.DockerJSONRenderer"],
     # Views read their bodies through ``controlpanel.rest.bodies``, which has Docker's refusals.
     "DEFAULT_PARSER_CLASSES": [],

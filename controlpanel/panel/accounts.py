@@ -12,14 +12,14 @@ from django.middleware.csrf import get_token
 from django.utils import timezone
 from rest_framework.response import Response
 
-from controlpanel.access import errors, signin
+from controlpanel.access import signin
 from controlpanel.access.authentication import from_user, require_csrf
 from controlpanel.access.models import AccessToken
 from controlpanel.access.policy import Source
 from controlpanel.access.scope import Scope
 from controlpanel.panel import about
 from controlpanel.panel.serializers import IssuedToken, NewPassword, NewToken, SignIn, Tokens, Whoami
-from controlpanel.rest import bodies, serializers
+from controlpanel.rest import bodies, errors, serializers
 from controlpanel.rest.openapi import Operation
 from controlpanel.rest.views import EngineView, empty
 from engine.errors import Conflict, InvalidArgument, NotFound

@@ -8,10 +8,10 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 from rest_framework.response import Response
 
-from controlpanel.access import errors
-from controlpanel.access.decorators import anonymous
 from controlpanel.panel import about as this_installation
 from controlpanel.panel import assets, listing, log_file
+from controlpanel.rest import errors
+from controlpanel.rest.decorators import anonymous
 from controlpanel.rest.openapi import TEXT, Operation, flag
 from controlpanel.rest.views import EngineView
 from controlpanel.server.responses import StreamedResponse

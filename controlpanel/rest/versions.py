@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 
-from controlpanel.access import errors
+from controlpanel.rest import errors
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse, HttpResponseBase

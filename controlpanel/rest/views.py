@@ -15,10 +15,10 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from controlpanel.access import errors, policy
+from controlpanel.access import policy
 from controlpanel.access.permissions import ActionPermission
 from controlpanel.access.scope import Scope
-from controlpanel.rest import bodies, versions
+from controlpanel.rest import bodies, errors, versions
 from controlpanel.rest.renderers import DockerJSONRenderer
 from controlpanel.server.scope import PEER
 from engine.containers.config.decode import Fields, read_object

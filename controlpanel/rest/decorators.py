@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.views.decorators.csrf import csrf_exempt
 
-from controlpanel.access import errors
 from controlpanel.access.authentication import require_csrf
+from controlpanel.rest import errors
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework.exceptions import MethodNotAllowed, NotAuthenticated, ParseError
 
-from controlpanel.access.errors import exception_handler, to_response
+from controlpanel.rest.errors import exception_handler, to_response
 from engine.errors import KINDS
 
 

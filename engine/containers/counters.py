@@ -51,8 +51,9 @@ class Reader:
         network = traffic()
         found = {}
         for container, interfaces in containers.items():
+            # What the host's end receives the container has sent.
             seen = [network[name] for name in interfaces if name in network]
-            counters = self._read(container, sum(sent for sent, _ in seen), sum(received for _, received in seen))
+            counters = self._read(container, sum(received for _, received in seen), sum(sent for sent, _ in seen))
             if counters is not None:
                 found[container] = counters
         return found

@@ -54,8 +54,8 @@ def test_counters_agree_with_dockers_sample(cgroup: Cgroup, reader: Reader) -> N
     sample = stats.read(f"{PARENT}/one", {"eth0": "lo"})
     assert 0 < first.cpu <= sample["cpu_stats"]["cpu_usage"]["total_usage"]
     assert first.limit == sample["memory_stats"]["limit"] == 64 << 20
-    assert 0 < first.sent <= sample["networks"]["eth0"]["rx_bytes"]
-    assert 0 < first.received <= sample["networks"]["eth0"]["tx_bytes"]
+    assert 0 < first.sent <= sample["networks"]["eth0"]["tx_bytes"]
+    assert 0 < first.received <= sample["networks"]["eth0"]["rx_bytes"]
     assert first.processes == 0
     assert 0 <= first.memory <= sample["memory_stats"]["usage"]
     _work_in(cgroup)
@@ -102,6 +102,14 @@ def test_version_two(tmp_path: Path) -> None:
     make_tree(tmp_path)
     found = Reader("", 100, str(tmp_path)).read({"one": []})["one"]
     assert found == Counters(30_000, 4094, counters._total_memory(), 0, 0, 5, 6, 2)
+
+
+def test_what_the_hosts_end_receives_the_container_has_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Docker's sample has it, which loopback cannot tell: it receives what it sends."""
+    make_tree(tmp_path)
+    monkeypatch.setattr(counters, "traffic", lambda: {"veth0": (10, 200), "veth1": (1, 20), "other": (5, 5)})
+    found = Reader("", 100, str(tmp_path)).read({"one": ["veth0", "veth1", "gone"]})["one"]
+    assert (found.received, found.sent) == (220, 11)
 
 
 def test_version_one(tmp_path: Path) -> None:

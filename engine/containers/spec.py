@@ -35,6 +35,13 @@ INIT_PROGRAMS = ("/usr/bin/tini-static", "/usr/bin/docker-init", "/usr/libexec/d
 _NETWORK_FILES = {"/etc/resolv.conf": "resolv.conf", "/etc/hostname": "hostname", "/etc/hosts": "hosts"}
 
 
+class Peer(NamedTuple):
+    """The first process of a container whose namespaces are joined; `engine.containers.runtime.State` has both."""
+
+    pid: int
+    start_time: int
+
+
 class Specification(NamedTuple):
     """A container to start, complete: nothing of it has to be looked up, chosen or defaulted any more.
 
@@ -50,7 +57,7 @@ class Specification(NamedTuple):
     layers: tuple[str, ...]
     mounts: tuple[Mount, ...] = ()
     endpoints: tuple[EndpointPlan, ...] = ()
-    peers: Mapping[str, int] = MappingProxyType({})
+    peers: Mapping[str, Peer] = MappingProxyType({})
     log_group: int = 0
 
     @property
@@ -78,17 +85,17 @@ def build(layout: Layout, specification: Specification) -> Spec:
     }
 
 
-def _namespaces(host_config: HostConfig, peers: Mapping[str, int]) -> dict[str, str]:
-    """For each kind "private", "host" or the path of a namespace to join."""
+def _namespaces(host_config: HostConfig, peers: Mapping[str, Peer]) -> dict[str, Any]:
+    """For each kind "private", "host" or the process whose namespace to join."""
     modes = {
-        "network": ("net", host_config["NetworkMode"]),
-        "ipc": ("ipc", host_config["IpcMode"]),
-        "uts": ("uts", host_config["UTSMode"]),
-        "pid": ("pid", host_config["PidMode"]),
-        "cgroup": ("cgroup", host_config["CgroupnsMode"]),
+        "network": host_config["NetworkMode"],
+        "ipc": host_config["IpcMode"],
+        "uts": host_config["UTSMode"],
+        "pid": host_config["PidMode"],
+        "cgroup": host_config["CgroupnsMode"],
     }
-    chosen = {}
-    for name, (file, mode) in modes.items():
+    chosen: dict[str, Any] = {}
+    for name, mode in modes.items():
         kind, _, peer = mode.partition(":")
         if kind != "container":
             chosen[name] = "host" if mode == "host" else "private"
@@ -97,13 +104,13 @@ def _namespaces(host_config: HostConfig, peers: Mapping[str, int]) -> dict[str, 
         elif peer not in peers:
             raise InvalidArgument(f"cannot join {name} of a non running container: {peer}")
         else:
-            chosen[name] = f"/proc/{peers[peer]}/ns/{file}"
+            chosen[name] = peers[peer]._asdict()
     return chosen
 
 
-def _shared_memory(ipc: str) -> str:
-    """Whose /dev/shm the container shares: the host's, or that of the container at whose namespaces ``ipc`` points."""
-    return f"{ipc.rpartition('/')[0]}/mnt" if ipc.startswith("/") else ipc.removeprefix("private")
+def _shared_memory(ipc: Any) -> Any:
+    """Whose /dev/shm the container shares: the host's, or that of the container whose IPC namespace it joins."""
+    return None if ipc == "private" else ipc
 
 
 def _root(layout: Layout, specification: Specification) -> dict[str, Any]:

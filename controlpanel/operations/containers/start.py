@@ -17,7 +17,8 @@ from controlpanel.objects.states import Status
 from controlpanel.operations import claims, networks, notices
 from controlpanel.operations.containers import mounting, settled
 from engine.containers import container as engine_container
-from engine.containers.spec import Specification
+from engine.containers import runtime
+from engine.containers.spec import Peer, Specification
 from engine.errors import Conflict, MuelleError, SystemFailure, Unavailable
 from engine.undo import undone_on_failure
 
@@ -148,12 +149,16 @@ def _give_back(container: Container, error: BaseException) -> None:
         notices.nudge(container.id)
 
 
-def _peers(container: Container) -> dict[str, int]:
-    """Processes of the containers whose namespaces this one joins; one that does not run is missing."""
+def _peers(container: Container) -> dict[str, Peer]:
+    """Processes of the containers whose namespaces this one joins; one that does not run is missing.
+
+    As the engine recorded them: the number in a row says nothing after a reboot.
+    """
     host_config = container.host_config
     modes = host_config["NetworkMode"], host_config["IpcMode"], host_config["PidMode"]
     wanted = [mode.removeprefix("container:") for mode in modes if mode.startswith("container:")]
     if not wanted:
         return {}
     rows = Container.objects.filter(node_id=container.node_id, pk__in=wanted, status__in=states.ALIVE)
-    return dict(rows.values_list("id", "pid"))
+    recorded = {peer: runtime.state(settings.MUELLE_LAYOUT, peer) for peer in rows.values_list("id", flat=True)}
+    return {peer: Peer(state.pid, state.start_time) for peer, state in recorded.items() if state}

@@ -18,13 +18,14 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from engine.containers import wire
-from engine.containers.shim import console, guards, rootfs
+from engine.containers.shim import console, guards, peers, rootfs
 from engine.containers.shim.process import CannotRun, become
 from engine.errors import MuelleError, SystemFailure
 from engine.kernel import libc, pty
 
 Spec = dict[str, Any]
 NETLINK_ROUTE = 0
+_SHARED = {"network": "net", "ipc": "ipc", "uts": "uts"}  # names in /proc/PID/ns
 
 
 def run(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) -> NoReturn:
@@ -107,11 +108,11 @@ def join_cgroups(paths: list[str]) -> None:
         os.close(fd)
 
 
-def _enter_shared(namespaces: dict[str, str]) -> None:
-    """Enter namespaces of another container, given as paths."""
-    for name in ("network", "ipc", "uts"):
-        if namespaces[name].startswith("/"):
-            fd = os.open(namespaces[name], os.O_RDONLY | os.O_CLOEXEC)
+def _enter_shared(namespaces: dict[str, Any]) -> None:
+    """Enter namespaces of another container, given by its first process."""
+    for name, kind in _SHARED.items():
+        if isinstance(namespaces[name], dict):
+            fd = peers.open_namespace(namespaces[name], kind)
             libc.setns(fd)
             os.close(fd)
 

@@ -6,8 +6,9 @@ No mount of a container exists on the host (decision 2), so another's is copied 
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from engine.containers.shim import binds
+from engine.containers.shim import binds, peers
 from engine.errors import InvalidArgument
 from engine.kernel import libc
 
@@ -15,20 +16,17 @@ _PATH = "/dev/shm"
 _HARMLESS = libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NODEV | libc.MOUNT_ATTR_NOEXEC
 
 
-def open_source(owner: str) -> int | None:
+def open_source(owner: Any) -> int | None:
     """A detached copy of the mount at /dev/shm, for this container to attach.
 
-    ``owner`` is "host", the path of another container's mount namespace, or empty when there is nothing to share.
+    ``owner`` is "host", the process of another container, or None when there is nothing to share.
     """
-    if not owner:
+    if owner is None:
         return None
     if owner == "host":
         return _copy()
+    theirs = peers.open_namespace(owner, "mnt")
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        theirs = os.open(owner, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise InvalidArgument("cannot join IPC of a container that has just ended") from error
     libc.setns(theirs, libc.CLONE_NEWNS)
     try:
         return _copy()

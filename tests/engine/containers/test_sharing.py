@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import pytest
 from engine.containers import resources, runtime, spec
 from engine.containers.config import complete_host_config
 from engine.containers.config.mounts import Mount
-from engine.errors import InvalidArgument
+from engine.containers.shim import shm
+from engine.containers.spec import Peer
+from engine.errors import Conflict, InvalidArgument
 from tests.engine.containers.conftest import Container, drain
 
 if TYPE_CHECKING:
@@ -136,6 +139,32 @@ def test_how_deep_read_only_goes(container: Container, tree: Path, recursive: bo
     assert container.output("sh", "-c", script, mounts=(point,)).strip() == expected
 
 
+# Namespaces of another container
+
+
+@pytest.mark.parametrize("mode", ["NetworkMode", "IpcMode", "UTSMode"])
+def test_a_number_that_has_passed_to_another_process_is_not_joined(
+    container: Container, donor: Container, mode: str
+) -> None:
+    """As after a reboot: what ran as a container then may be a process of the host now."""
+    donor.start("sleep", "60", host={"IpcMode": "shareable"})
+    of_host = peer(donor)._replace(pid=os.getpid())
+    with pytest.raises(InvalidArgument, match="a container that has just ended"):
+        join(container, donor, "true", mode=mode, at=of_host)
+
+
+def test_shared_memory_of_a_number_that_has_passed_to_another_process() -> None:
+    with pytest.raises(Conflict, match="a container that has just ended"):
+        shm.open_source({"pid": os.getpid(), "start_time": 1})
+
+
+def test_a_network_namespace_is_joined(container: Container, donor: Container) -> None:
+    donor.start("sh", "-c", "readlink /proc/self/ns/net > /tmp/net; sleep 60")
+    _await(donor, "/tmp/net")
+    theirs, _ = donor.exec("cat", "/tmp/net")
+    assert join(container, donor, "readlink", "/proc/self/ns/net", mode="NetworkMode").encode() == theirs
+
+
 # Shared memory
 
 
@@ -146,11 +175,15 @@ def donor(engine: Layout) -> Iterator[Container]:
     runtime.delete(engine, made.id)
 
 
-def join(container: Container, donor: Container, *args: str) -> str:
+def peer(donor: Container) -> Peer:
     state = runtime.state(donor.layout, donor.id)
     assert state is not None
-    plain = container.specification(*args, host={"IpcMode": f"container:{donor.id}"})
-    described = spec.build(container.layout, plain._replace(peers={donor.id: state.pid}))
+    return Peer(state.pid, state.start_time)
+
+
+def join(container: Container, donor: Container, *args: str, mode: str = "IpcMode", at: Peer | None = None) -> str:
+    plain = container.specification(*args, host={mode: f"container:{donor.id}"})
+    described = spec.build(container.layout, plain._replace(peers={donor.id: at or peer(donor)}))
     with container.attach() as connection:
         runtime.start(container.layout, container.id, described, resources.limits(plain.host_config))
         return drain(connection).decode()

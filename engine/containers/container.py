@@ -27,16 +27,11 @@ REMOVED = ".removed-"  # begins the name of a directory whose container is gone
 
 
 class Started(NamedTuple):
-    """A container that runs. ``endpoints`` are the plans with the ports that were published.
-
-    ``ports_lost`` tells that the firewall table had to be made anew (first start, reboot, ``nft flush ruleset``): the
-    caller then hands the published ports of all running containers to `engine.networks.ports.restore`.
-    """
+    """A container that runs. ``endpoints`` are the plans with the ports that were published."""
 
     pid: int
     started_at: str
     endpoints: tuple[EndpointPlan, ...]
-    ports_lost: bool
 
 
 def prepare(layout: Layout, container_id: str) -> Path:
@@ -48,8 +43,19 @@ def prepare(layout: Layout, container_id: str) -> Path:
     return directory
 
 
+def ensure_bridges(layout: Layout, endpoints: Iterable[EndpointPlan]) -> bool:
+    """Make the bridges that are missing, before a start; whether the firewall table had to be made anew with them.
+
+    It does after a reboot or ``nft flush ruleset``, and with it the published ports of all containers were lost. The
+    caller hands them to `engine.networks.ports.restore` at once: the start may fail, and nothing would tell again.
+    """
+    networks = {plan.bridge: plan.subnet for plan in endpoints}
+    bridges = [bridge.ensure(layout, subnet, name) for name, subnet in networks.items()]
+    return any(made.ports_lost for made in bridges)
+
+
 def start(layout: Layout, specification: Specification) -> Started:
-    """Run a container that was prepared and does not run; returns when its command runs.
+    """Run a container that was prepared and does not run, on bridges that are there; returns when its command runs.
 
     On failure nothing is left in the kernel. A command that cannot be run raises `runtime.StartFailed`.
     """
@@ -66,12 +72,11 @@ def start(layout: Layout, specification: Specification) -> Started:
             if way_out:
                 endpoint.set_default_route(way_out, netlink_fd)
 
-        ports_lost = _ensure_bridges(layout, specification.endpoints)
         hostfiles.write(layout, specification)
         description = spec.build(layout, specification)
         limits = resources.limits(specification.host_config)
         started = runtime.start(layout, specification.id, description, limits, configure)
-    return Started(started.pid, started.started_at, tuple(attached), ports_lost)
+    return Started(started.pid, started.started_at, tuple(attached))
 
 
 def tear_down(layout: Layout, container_id: str, endpoints: Iterable[EndpointPlan]) -> None:
@@ -101,10 +106,3 @@ def set_aside(layout: Layout, container_id: str) -> Path:
 def written(layout: Layout, container_id: str) -> int:
     """Bytes that a container has written over its image; one that never ran has nothing."""
     return tree_size(layout.container(container_id) / "upper")
-
-
-def _ensure_bridges(layout: Layout, endpoints: Iterable[EndpointPlan]) -> bool:
-    """Make the bridges that are missing; whether the published ports of all containers were lost with the table."""
-    networks = {plan.bridge: plan.subnet for plan in endpoints}
-    bridges = [bridge.ensure(layout, subnet, name) for name, subnet in networks.items()]
-    return any(made.ports_lost for made in bridges)

@@ -85,11 +85,12 @@ def _run(container: Container) -> list[Endpoint]:
     with undone_on_failure(f"start of container {container.short_id}") as undo:
         rows = networks.reserve(container)
         undo.callback(networks.free, rows)
-        started = engine_container.start(layout, _specification(container, rows))
+        specification = _specification(container, rows)
+        if engine_container.ensure_bridges(layout, specification.endpoints):
+            networks.restore_ports(container.node_id)
+        started = engine_container.start(layout, specification)
         undo.callback(engine_container.tear_down, layout, container.id, started.endpoints)
         networks.record_ports(rows, started.endpoints)
-        if started.ports_lost:
-            networks.restore_ports(container.node_id)
         if not record(container, started.pid, started.started_at):
             raise SystemFailure(f"container {container.id} was changed while it started")
     return rows

@@ -123,9 +123,10 @@ def _write_sysctl(path: str, value: str) -> None:
 
 
 def _mark() -> None:
-    """Make /.dockerenv, by which scripts tell that they run in a container."""
+    """Make /.dockerenv, by which scripts tell that they run in a container. A FIFO of the image's is not waited for."""
+    flags = os.O_CREAT | os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     with contextlib.suppress(OSError):
-        os.close(os.open("/.dockerenv", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o755))
+        os.close(os.open("/.dockerenv", flags, 0o755))
 
 
 def _remount_root_read_only() -> None:

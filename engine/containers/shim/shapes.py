@@ -5,6 +5,7 @@ Peers are members of the engine's group, and may be wrong all the same.
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import stat
@@ -60,6 +61,14 @@ def _container(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 64 and set(value) <= _HEXADECIMAL
 
 
+def _encoded(value: Any) -> bool:
+    try:
+        base64.b64decode(value, validate=True)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
+
+
 STREAMS: dict[str, Check] = {"stdin": _flag, "stdout": _flag, "stderr": _flag, "framed": _flag, "detach_keys": _octets}
 EARLY_ATTACHMENT: dict[str, Check] = {"container": _container, **STREAMS}
 SESSION: dict[str, Check] = {"id": _text}
@@ -75,7 +84,7 @@ def require(message: wire.Message, shape: dict[str, Check]) -> None:
     for field, check in shape.items():
         if field not in message or not check(message[field]):
             raise InvalidArgument(f"malformed request: {field}")
-    if not _text(message.get("surplus", "")):
+    if not _encoded(message.get("surplus", "")):
         raise InvalidArgument("malformed request: surplus")
 
 

@@ -118,6 +118,13 @@ def test_a_device_outside_dev_can_be_made_again(container: Container) -> None:
         )
 
 
+@pytest.mark.parametrize("kind", ["fifo", "link", "directory"])
+def test_a_mark_that_the_image_has_already_holds_nobody_up(container: Container, kind: str) -> None:
+    place = upper(container, ".dockerenv")
+    {"fifo": os.mkfifo, "link": lambda path: path.symlink_to("/proc/kmsg"), "directory": os.mkdir}[kind](place)
+    assert container.output("echo", "fine") == "fine\n"
+
+
 # Where mounts land
 
 

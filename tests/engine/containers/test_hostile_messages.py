@@ -28,9 +28,11 @@ SHARED = settings(
 EXEC: dict[str, Any] = {
     "op": "exec", "args": ["true"], "env": [], "cwd": "", "user": "", "tty": False, "privileged": False,
     "stdin": False, "stdout": True, "stderr": True, "detach_keys": [], "console_size": None, "framed": False,
+    "surplus": "",
 }  # fmt: skip
 ATTACH: dict[str, Any] = {
     "op": "attach", "stdin": True, "stdout": True, "stderr": True, "framed": False, "detach_keys": [],
+    "surplus": "",
 }  # fmt: skip
 REQUESTS = [
     EXEC, ATTACH, {"op": "resize", "exec": None, "height": 1, "width": 1}, {"op": "exec_state", "id": "x"},
@@ -131,6 +133,25 @@ def test_exec_sessions_leave_no_descriptor(container: Container) -> None:
         for wrong in ({"args": ["nosuch"]}, {"user": "nobody-here"}, {"cwd": "/nosuch"}, {"args": ["/etc/passwd"]}):
             with pytest.raises(MuelleError):
                 wire.call(container.socket, EXEC | {"id": os.urandom(8).hex()} | wrong)
+    assert alive(container)
+    assert descriptors_of_shim(container) == before
+
+
+@pytest.mark.parametrize("surplus", ["a", "é", "!!!!", "QQ=", "QQ==\n"])
+def test_surplus_that_is_not_base64(container: Container, engine: Layout, surplus: str) -> None:
+    container.start("cat", OpenStdin=True)
+    assert alive(container)
+    before = descriptors_of_shim(container)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for path, request in (
+            (container.socket, EXEC | {"id": "x"}),
+            (container.socket, ATTACH),
+            (engine.attach_socket, ATTACH | {"container": container.id}),
+            (engine.attach_socket, ATTACH | {"container": os.urandom(32).hex()}),
+        ):
+            with pytest.raises(InvalidArgument, match="malformed request: surplus"):
+                wire.call(path, request | {"surplus": surplus}, [theirs.fileno()])
     assert alive(container)
     assert descriptors_of_shim(container) == before
 

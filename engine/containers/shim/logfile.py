@@ -33,7 +33,7 @@ def escape(data: bytes) -> bytes:
 class LogFile:
     """An append-only log with rotation: ``path`` is written, ``path.1`` is the newest old file.
 
-    A write that fails (a full disk) is dropped: the container goes on. ``size`` of 0 never rotates.
+    What cannot be written (a full disk) is dropped: the container goes on. ``size`` of 0 never rotates.
     """
 
     def __init__(self, path: str, max_size: int, max_files: int, group: int) -> None:
@@ -42,9 +42,13 @@ class LogFile:
         self._open()
 
     def _open(self) -> None:
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
-        os.fchown(self._fd, 0, self._group)
-        self._size = os.fstat(self._fd).st_size
+        fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        try:
+            os.fchown(fd, 0, self._group)
+        except OSError:
+            os.close(fd)
+            raise
+        self._fd, self._size = fd, os.fstat(fd).st_size
 
     def write(self, stream: str, data: bytes) -> None:
         """Record what a stream gave. An incomplete last line is kept for the next call."""
@@ -70,15 +74,19 @@ class LogFile:
             self._pending[stream] = b""
 
     def _append(self, record: bytes) -> None:
-        if self._max_size and self._size and self._size + len(record) > self._max_size:
-            self._rotate()
         try:
+            if self._fd < 0:
+                self._open()
+            elif self._max_size and self._size and self._size + len(record) > self._max_size:
+                self._rotate()
             self._size += os.write(self._fd, record)
         except OSError:
             return
 
     def _rotate(self) -> None:
+        """Raises OSError; then no file is open, which the next record tries again."""
         os.close(self._fd)
+        self._fd = -1  # the number may be another's in a moment
         for number in range(self._max_files - 1, 0, -1):
             older = f"{self._path}.{number - 1}" if number > 1 else self._path
             if os.path.exists(older):

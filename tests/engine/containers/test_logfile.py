@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -89,3 +92,29 @@ def test_rotation_keeps_the_newest(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(files)
     assert texts == [f"line {number}\n" for number in range(100)][-len(texts) :]
     assert all(file.stat().st_size <= 1000 for file in files)
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for one file."""
+    place = tmp_path / "full"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=2", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.kernel
+def test_a_rotation_that_fails_is_made_up_for_later(full: Path, tmp_path: Path) -> None:
+    path = full / "log"
+    log = LogFile(str(path), 200, 3, -1)
+    for number in range(5):
+        log.write("stdout", b"line %d\n" % number)
+    # What another part of the shim opens now has the number that the log's file had.
+    with (tmp_path / "other").open("wb") as other:
+        log.write("stdout", b"lost\n")
+        assert os.fstat(other.fileno()).st_size == 0
+    subprocess.run(["mount", "-o", "remount,nr_inodes=10", full], check=True)
+    log.write("stdout", b"back\n")
+    assert [record["log"] for record in _records(path)] == ["back\n"]
+    os.close(log._fd)

@@ -46,10 +46,12 @@ def nodes(host_config: HostConfig) -> list[Node]:
     found = {node[0]: node for node in NODES}
     if host_config["Privileged"]:
         for path in _of_host():
-            found.setdefault(str(path), _node(path, str(path)))
+            found.setdefault(str(path), _node(path.lstat(), str(path)))
     for wanted in host_config["Devices"] or ():
         inside = wanted["PathInContainer"] or wanted["PathOnHost"]
-        found[inside] = _node(Path(wanted["PathOnHost"]), inside)
+        for path, status in _asked_for(wanted["PathOnHost"]):
+            place = os.path.normpath(f"{inside}/{path.relative_to(wanted['PathOnHost'])}")
+            found[place] = _node(status, place)
     return list(found.values())
 
 
@@ -62,7 +64,8 @@ def rules(host_config: HostConfig) -> tuple[Rule, ...] | None:
         return None
     extra: list[Rule] = []
     for device in host_config["Devices"] or ():
-        extra += _rules_of(device["PathOnHost"], device["CgroupPermissions"] or "rwm")
+        access = device["CgroupPermissions"] or "rwm"
+        extra += [_rule(status, access) for _, status in _asked_for(device["PathOnHost"])]
     extra += map(Rule.parse, host_config["DeviceCgroupRules"] or ())
     return (*RULES, *extra)
 
@@ -78,24 +81,21 @@ def _of_host() -> Iterable[Path]:
                 yield path
 
 
-def _node(host: Path, inside: str) -> Node:
-    found = _status(host)
-    if not _is_device(found):
-        raise _refusal(host, "not a device node")
+def _node(found: os.stat_result, inside: str) -> Node:
     return inside, found.st_mode, os.major(found.st_rdev), os.minor(found.st_rdev), found.st_uid, found.st_gid
 
 
-def _rules_of(path: str, access: str) -> Iterator[Rule]:
-    """A device, or every device in a directory such as /dev/snd."""
-    found = _status(Path(path))
-    if stat.S_ISDIR(found.st_mode):
-        for directory, _, names in os.walk(path):
-            inside = (Path(directory, name).lstat() for name in sorted(names))
-            yield from (_rule(each, access) for each in inside if _is_device(each))
-    elif _is_device(found):
-        yield _rule(found, access)
+def _asked_for(wanted: str) -> Iterator[tuple[Path, os.stat_result]]:
+    """A device of the host, or every device in a directory such as /dev/snd, with what it is."""
+    found = _status(Path(wanted))
+    if _is_device(found):
+        yield Path(wanted), found
+    elif stat.S_ISDIR(found.st_mode):
+        for directory, _, names in os.walk(wanted):
+            inside = ((path, path.lstat()) for path in (Path(directory, name) for name in sorted(names)))
+            yield from ((path, status) for path, status in inside if _is_device(status))
     else:
-        raise _refusal(path, "not a device node")
+        raise _refusal(wanted, "not a device node")
 
 
 def _rule(found: os.stat_result, access: str) -> Rule:

@@ -44,8 +44,22 @@ def test_asked_for_devices_come_after_the_default_ones(tmp_path: Path) -> None:
     os.mknod(node, 0o020600, os.makedev(10, 200))
     wanted = host(Devices=[{"PathOnHost": node, "CgroupPermissions": "rw"}], DeviceCgroupRules=["b 7:* rwm"])
     assert devices.rules(wanted) == (*devices.RULES, Rule("c", 10, 200, "rw"), Rule("b", 7, None, "rwm"))
-    assert devices.rules(host(Devices=[{"PathOnHost": str(tmp_path)}])) == (*devices.RULES, Rule("c", 10, 200, "rwm"))
     assert devices.nodes(wanted)[-1] == (node, 0o020600, 10, 200, 0, 0)
+
+
+@pytest.mark.kernel
+def test_a_directory_stands_for_the_devices_in_it(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    os.mknod(tmp_path / "below/node", 0o020600, os.makedev(10, 200))
+    os.mknod(tmp_path / "other", 0o060640, os.makedev(7, 1))
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("/dev/zero")
+    wanted = host(Devices=[{"PathOnHost": str(tmp_path), "PathInContainer": "/dev/snd"}])
+    assert set(devices.nodes(wanted)[len(devices.NODES) :]) == {
+        ("/dev/snd/below/node", 0o020600, 10, 200, 0, 0),
+        ("/dev/snd/other", 0o060640, 7, 1, 0, 0),
+    }
+    assert set(devices.rules(wanted) or ()) - set(devices.RULES) == {Rule("c", 10, 200, "rwm"), Rule("b", 7, 1, "rwm")}
 
 
 def test_a_device_that_is_not_there_or_is_none_is_refused(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import re
 
 from engine.containers.config.objects import Resources, Ulimit
 from engine.errors import InvalidArgument, Unsupported
+from engine.kernel.cgroups import Rule
 
 MEMORY_MINIMUM = 6 * 1024**2
 UNLIMITED = -1  # of PidsLimit in an update, where 0 would mean "as it is"
 SHM_DEFAULT = 64 * 1024**2
-DEVICE_RULE = re.compile(r"[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}")
 OOM_WARNING = (
     "OOM killer is disabled for the container, but no memory limit is set, "
     "this can result in the system running out of resources."
@@ -131,8 +131,7 @@ def _devices(resources: Resources) -> None:
         device["PathInContainer"] = device["PathInContainer"] or device["PathOnHost"]
         device["CgroupPermissions"] = permissions or "rwm"
     for rule in resources["DeviceCgroupRules"] or []:
-        if not DEVICE_RULE.fullmatch(rule):
-            raise InvalidArgument(f"invalid device cgroup rule format: '{rule}'")
+        Rule.parse(rule)
     for request in resources["DeviceRequests"] or []:
         wanted = " ".join(f"[{' '.join(group)}]" for group in request["Capabilities"] or [])
         raise InvalidArgument(f'could not select device driver "{request["Driver"]}" with capabilities: [{wanted}]')

@@ -32,6 +32,7 @@ from engine.containers.config.decode import (
 )
 
 UINT16 = Field(read_integer(0, 2**16 - 1, "uint16"), int)
+CONSOLE_SIZE = read_list(read_integer(0, 2**16 - 1, "uint"))  # struct winsize, ioctl_tty(2)
 UINT32 = Field(read_integer(0, 2**32 - 1, "uint32"), int)
 
 HEALTHCHECK: Fields = {
@@ -172,7 +173,7 @@ HOST_CONFIG: Fields = {
     "AutoRemove": BOOL,
     "VolumeDriver": TEXT,
     "VolumesFrom": TEXTS,
-    "ConsoleSize": Field(read_list(read_integer(0, 2**32 - 1, "uint")), lambda: [0, 0]),
+    "ConsoleSize": Field(CONSOLE_SIZE, lambda: [0, 0]),
     "Annotations": NULLABLE_TEXT_MAP,
     "CapAdd": TEXTS,
     "CapDrop": TEXTS,
@@ -236,7 +237,7 @@ EXEC: Fields = {
     "User": TEXT,
     "Privileged": BOOL,
     "Tty": BOOL,
-    "ConsoleSize": Field(read_list(read_integer(0, 2**32 - 1, "uint")), nothing),
+    "ConsoleSize": Field(CONSOLE_SIZE, nothing),
     "AttachStdin": BOOL,
     "AttachStderr": BOOL,
     "AttachStdout": BOOL,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from engine.errors import InvalidArgument
 
+_LARGEST = 2**32 - 1  # of a number, in both forms
 _RULE = re.compile(r"([abc]) ([0-9]{1,10}|\*):([0-9]{1,10}|\*) ([rwm]{1,3})")
 
 
@@ -40,12 +41,11 @@ class Rule(NamedTuple):
         match = _RULE.fullmatch(text)
         if not match:
             raise InvalidArgument(f"invalid device cgroup rule format: '{text}'")
-        kind, major, minor, access = match.groups()
-        return cls(kind, _number(major), _number(minor), access)
-
-
-def _number(text: str) -> int | None:
-    return None if text == "*" else int(text)
+        kind, *numbers, access = match.groups()
+        major, minor = (None if number == "*" else int(number) for number in numbers)
+        if any(number is not None and number > _LARGEST for number in (major, minor)):
+            raise InvalidArgument(f"invalid device cgroup rule format: '{text}'")
+        return cls(kind, major, minor, access)
 
 
 # Instruction codes and context values, include/uapi/linux/bpf.h.

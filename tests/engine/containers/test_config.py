@@ -225,6 +225,14 @@ MESSAGES = [
     ({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}}, 'invalid port specification: "99999"'),
     ({"HostConfig": {"Ulimits": [{"Name": "foo"}]}}, "invalid ulimit type: foo"),
     (
+        {"HostConfig": {"DeviceCgroupRules": ["c 1:3 r", "c 4294967296:0 r"]}},
+        "invalid device cgroup rule format: 'c 4294967296:0 r'",
+    ),
+    (
+        {"HostConfig": {"ConsoleSize": [24, 65536]}},
+        "invalid JSON: json: cannot unmarshal number 65536 into Go struct field HostConfig.ConsoleSize of type uint",
+    ),
+    (
         {"HostConfig": {"Ulimits": [{"Name": "nofile", "Soft": 2, "Hard": 1}]}},
         "ulimit soft limit must be less than or equal to hard limit: 2 > 1",
     ),

@@ -89,7 +89,9 @@ def test_a_rule_reads_what_it_writes(rule: Rule) -> None:
     assert Rule.parse(str(rule)) == rule
 
 
-@pytest.mark.parametrize("text", ["", "c 1:3", "x 1:3 r", "c 1:3 rwmx", "c -1:3 r", "c 1:3 r\n", "c \u0661:3 r"])
+@pytest.mark.parametrize(
+    "text", ["", "c 1:3", "x 1:3 r", "c 1:3 rwmx", "c -1:3 r", "c 4294967296:0 r", "c 1:3 r\n", "c \u0661:3 r"]
+)
 def test_a_bad_rule_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="invalid device cgroup rule format"):
         Rule.parse(text)

@@ -9,6 +9,7 @@ reached on none of the published addresses while the container runs.
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ _SOCKETS = {
     "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
     "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
 }
+_UNKNOWN = frozenset({errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT})
 
 
 class PortMapping(NamedTuple):
@@ -153,9 +155,11 @@ def _probe(candidate: Published, held: ExitStack) -> str:
     """Bind the port as a server would; the text of the failure when somebody else has it or the address is not ours."""
     kind, protocol = _SOCKETS[candidate.protocol]
     try:
-        probe = held.enter_context(socket.socket(socket.AF_INET, kind, protocol))
-    except OSError:
-        return ""  # a kernel without SCTP has no program that could hold the port either
+        probe = socket.socket(socket.AF_INET, kind, protocol)
+    except OSError as error:
+        if error.errno in _UNKNOWN:
+            return ""  # a kernel without SCTP has no program that could hold the port either
+        raise
     address = candidate.host_ip or EVERY_ADDRESS
     try:
         if candidate.protocol == "tcp":
@@ -164,9 +168,11 @@ def _probe(candidate: Published, held: ExitStack) -> str:
         if candidate.protocol == "tcp":
             probe.listen()
     except OSError as error:
+        probe.close()
         target = f"{candidate.container_ip}:{candidate.container_port}/{candidate.protocol}"
         reason = (error.strerror or str(error)).lower()
         return f"failed to bind host port for {address}:{candidate.host_port}:{target}: {reason}"
+    held.enter_context(probe)
     return ""
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +272,27 @@ def test_protocols_may_come_as_numbers() -> None:
         Published("", "udp", 53, "172.17.0.2", 80),
         Published("127.0.0.1", "sctp", 9, "172.17.0.2", 80),
     ]
+
+
+def test_a_port_that_cannot_be_probed_is_not_taken_for_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: int) -> socket.socket:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "socket", fail)
+    candidate = Published("", "sctp", 8080, ADDRESS, 80)
+    with ExitStack() as held:
+        number = errno.EMFILE
+        with pytest.raises(OSError, match="Too many open files"):
+            ports._probe(candidate, held)
+        number = errno.EPROTONOSUPPORT
+        assert ports._probe(candidate, held) == ""
+
+
+def test_a_probe_that_fails_is_closed_at_once() -> None:
+    """A range of ports that other programs have would else take a descriptor each."""
+    with socket.socket() as taken, ExitStack() as held:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        assert "address already in use" in ports._probe(Published("127.0.0.1", "tcp", port, ADDRESS, 80), held)
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -206,14 +206,15 @@ def main(directory: str, worker: socket.socket, listener: socket.socket, attachm
 def start(
     directory: str, worker: socket.socket, listener: socket.socket, helper: Helper = starter.run
 ) -> tuple[wire.Message, list[int]]:
-    """Have a helper process start the container, and wait for its report. Closes ``worker``."""
+    """Have a helper start the container, and wait for its report. Closes ``worker``. EOFError when the helper dies."""
     channel, helper_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if not pid:
         helper(directory, worker, helper_channel, listener.getsockname())
     helper_channel.close()
     worker.close()
-    with channel:
-        report = wire.receive(channel)
-    reap(pid)
-    return report
+    try:
+        with channel:
+            return wire.receive(channel)
+    finally:
+        reap(pid)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.installation import CHECKOUT
 
+REHEARSE = "rehearsal.rehearse(sys.argv[1], os.getegid())\n"
 SCRIPT = """
 import json, os, sys
 from engine.containers.shim import rehearsal, shim
@@ -28,8 +29,8 @@ print(json.dumps({"exits": len(exits), "logged": min(exits), "children": childre
 """
 
 
-def _rehearse(directory: Path) -> str:
-    command = [sys.executable, "-S", "-c", SCRIPT, str(directory)]
+def _rehearse(directory: Path, script: str = SCRIPT) -> str:
+    command = [sys.executable, "-S", "-c", script, str(directory)]
     return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
@@ -52,3 +53,22 @@ def test_without_a_place_the_launcher_goes_on(tmp_path: Path) -> None:
     missing.touch()
     command = [sys.executable, "-S", "-c", SCRIPT.replace("min(exits)", "0"), str(missing)]
     subprocess.run(command, cwd=CHECKOUT, check=True, timeout=60)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("play", ["os._exit(1)", "wire.send(channel, {'failed': 0})"])
+def test_a_rehearsal_that_fails_keeps_no_launcher_from_starting(tmp_path: Path, play: str) -> None:
+    script = f"""
+from engine.containers import wire
+def play(directory, worker, channel, path):
+    try:
+        {play}
+    finally:
+        os._exit(1)
+rehearsal._play = play
+rehearsal.rehearse(sys.argv[1], os.getegid())
+"""
+    told = json.loads(_rehearse(tmp_path, SCRIPT.replace("min(exits)", "0").replace(REHEARSE, script)))
+    assert (told["exits"], told["children"]) == (0, None)
+    assert sorted(told["descriptors"])[:-1] == [0, 1, 2]
+    assert list(tmp_path.iterdir()) == []

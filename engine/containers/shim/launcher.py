@@ -12,18 +12,21 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 from engine.containers import wire
-from engine.containers.shim import exe, shapes, shim
+from engine.containers.shim import descriptors, exe, shapes, shim
 from engine.containers.shim.loop import READ, Loop
 from engine.containers.shim.reaper import reap
 from engine.containers.shim.rehearsal import rehearse
 from engine.containers.shim.shim import Attachment
-from engine.containers.shim.sockets import listen
+from engine.containers.shim.sockets import listen, serve
 from engine.errors import InvalidArgument, MuelleError, Unavailable
 from engine.kernel.processes import command_line_memory
 
 MAX_WAITING = 1024
+Handler = Callable[[socket.socket, wire.Message, list[int]], None]
 
 
 class Launcher:
@@ -37,18 +40,15 @@ class Launcher:
         self._attaches = listen(f"{run_directory}/attach.sock", 0o660, group)
 
     def run(self) -> None:
-        self._loop.watch(self._starts.fileno(), READ, lambda _events: self._accept(self._starts, self._start))
-        self._loop.watch(self._attaches.fileno(), READ, lambda _events: self._accept(self._attaches, self._attach))
+        serve(self._loop, self._starts, lambda sock: self._accept(sock, self._start))
+        serve(self._loop, self._attaches, lambda sock: self._accept(sock, self._attach))
         self._loop.run()
 
-    def _accept(self, listener: socket.socket, handler: object) -> None:
-        assert callable(handler)
-        sock, _ = listener.accept()
+    def _accept(self, sock: socket.socket, handler: Handler) -> None:
         sock.settimeout(10)
         self._loop.watch(sock.fileno(), READ, lambda _events: self._receive(sock, handler))
 
-    def _receive(self, sock: socket.socket, handler: object) -> None:
-        assert callable(handler)
+    def _receive(self, sock: socket.socket, handler: Handler) -> None:
         self._loop.forget(sock.fileno())
         try:
             message, fds = wire.receive(sock)
@@ -72,16 +72,25 @@ class Launcher:
         attachments = self._waiting.pop(container, [])
         for _, fd in attachments:
             self._loop.forget(fd)
-        shim_pid = os.fork()
-        if not shim_pid:
-            self._loop.close()
-            self._starts.close()
-            self._attaches.close()
+        try:
+            shim_pid = os.fork()
+            if not shim_pid:
+                self._be_shim(message["directory"], sock, listener, attachments)
+            self._reap_later(shim_pid)
+        finally:
+            listener.close()
+            wire.close_all(fd for _, fd in attachments)
+
+    def _be_shim(
+        self, directory: str, sock: socket.socket, listener: socket.socket, attachments: list[Attachment]
+    ) -> NoReturn:
+        """What the launcher holds for others closes: its listeners, clients of other containers, their shims' ends."""
+        try:
+            self._loop.abandon()
             sock.setblocking(True)
-            shim.main(message["directory"], sock, listener, attachments)
-        self._reap_later(shim_pid)
-        listener.close()
-        wire.close_all(fd for _, fd in attachments)
+            shim.main(directory, sock, listener, attachments)
+        finally:
+            os._exit(1)
 
     def _reap_later(self, shim_pid: int) -> None:
         pidfd = os.pidfd_open(shim_pid)
@@ -135,6 +144,7 @@ def main() -> None:
     run_directory, group = sys.argv[1], int(sys.argv[2])
     exe.seal()
     rehearse(run_directory, group)
+    descriptors.raise_limit()
     command_line_memory()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # commands inherit it
     launcher = Launcher(run_directory, group)

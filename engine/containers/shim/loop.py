@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -56,9 +57,11 @@ class Loop:
     def stop(self) -> None:
         self._running = False
 
-    def close(self) -> None:
-        """Close the epoll descriptor; a forked child does this, since it shares the kernel's object with its parent."""
+    def abandon(self) -> None:
+        """Close what is watched, and the epoll descriptor, whose object in the kernel a forked child has in common."""
         self._epoll.close()
+        for fd in self._handlers:
+            os.close(fd)
 
     def _patience(self) -> float:
         return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else -1
@@ -66,3 +69,14 @@ class Loop:
     def _run_timers(self) -> None:
         while self._timers and self._timers[0][0] <= time.monotonic():
             heapq.heappop(self._timers)[2]()
+
+
+def await_readable(fds: Iterable[int], seconds: float) -> list[int]:
+    """Those of them that can be read or have ended, once there is one; none after that time.
+
+    Not select(2), which takes no number beyond 1023.
+    """
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _ in poll.poll(1000 * seconds)]

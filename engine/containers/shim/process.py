@@ -13,7 +13,7 @@ import resource
 import signal
 from typing import Any, NamedTuple, NoReturn
 
-from engine.containers.shim import procfs
+from engine.containers.shim import descriptors, procfs
 from engine.containers.shim.users import User, lookup
 from engine.errors import InvalidArgument
 from engine.kernel import capabilities, libc
@@ -103,6 +103,7 @@ def _set_limits(process: Process) -> None:
     os.umask(0o022)
     if process["oom_score_adj"]:
         procfs.write("/proc/self/oom_score_adj", str(process["oom_score_adj"]))
+    descriptors.restore_limit()
     for number, soft, hard in process["rlimits"]:
         try:
             resource.setrlimit(number, (soft, hard))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.containers import wire
-from engine.containers.shim import shapes
+from engine.containers.shim import shapes, sockets
 from engine.containers.shim.loop import READ, Loop
 from engine.errors import Conflict, Forbidden, InvalidArgument, MuelleError, NotFound, Unavailable
 
@@ -83,7 +83,7 @@ class Requests:
 
     def serve(self) -> None:
         self._listener.setblocking(False)
-        self._shim.loop.watch(self._listener.fileno(), READ, self._accept)
+        sockets.serve(self._shim.loop, self._listener, self._accept)
 
     def stop_listening(self) -> None:
         """Take the socket's name away, so that nobody connects to an ended container."""
@@ -124,11 +124,7 @@ class Requests:
         if reply is not None:
             connection.reply(reply)
 
-    def _accept(self, _events: int) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
-            return
+    def _accept(self, sock: socket.socket) -> None:
         self._connections.add(Connection(self._shim.loop, sock, self))
 
     def _nudge(self) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 from collections.abc import Callable
 
 from engine.containers import wire
 from engine.containers.shim import entry
-from engine.containers.shim.loop import READ, Loop
+from engine.containers.shim.loop import READ, Loop, await_readable
 from engine.containers.shim.process import command_error
 from engine.containers.shim.reaper import reap
 from engine.containers.shim.stdio import Stdio, make_pipes
@@ -146,7 +145,7 @@ class Session:
     def _reason(self, message: wire.Message) -> MuelleError:
         """Whatever went wrong in a container that has ended went wrong because of that."""
         error = MuelleError.from_json(message["error"])
-        if isinstance(error, Conflict) or select.select([self._init_pidfd], [], [], 0)[0]:
+        if isinstance(error, Conflict) or await_readable([self._init_pidfd], 0):
             return Conflict(f"container {self._container} is not running")
         return type(error)(_ERROR_PREFIX + error.message)
 

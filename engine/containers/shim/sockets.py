@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
+from collections.abc import Callable
+
+from engine.containers.shim.loop import READ, Loop
+
+_PAUSE = 0.1  # seconds
 
 
 def listen(path: str, mode: int, group: int) -> socket.socket:
@@ -24,3 +30,26 @@ def listen(path: str, mode: int, group: int) -> socket.socket:
     os.chmod(path, mode)
     sock.listen(128)
     return sock
+
+
+def serve(loop: Loop, listener: socket.socket, take: Callable[[socket.socket], object]) -> None:
+    """Have ``take`` called with each connection, until the listener is closed.
+
+    While there is no descriptor for one it waits in the kernel's queue, which is then looked at now and again.
+    """
+
+    def ready(_events: int) -> None:
+        try:
+            sock, _ = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                loop.forget(listener.fileno())
+                loop.later(_PAUSE, resume)
+        else:
+            take(sock)
+
+    def resume() -> None:
+        if listener.fileno() >= 0:
+            loop.watch(listener.fileno(), READ, ready)
+
+    resume()

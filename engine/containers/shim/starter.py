@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import time
@@ -22,6 +21,7 @@ from typing import Any, NoReturn
 from engine import rfc3339
 from engine.containers import wire
 from engine.containers.shim import init, oom
+from engine.containers.shim.loop import await_readable
 from engine.containers.shim.stdio import Pipes, make_pipes
 from engine.errors import SystemFailure
 from engine.kernel import libc
@@ -177,7 +177,7 @@ class Starter:
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            select.select([self._pidfd], [], [], SETUP_SECONDS)
+            await_readable([self._pidfd], SETUP_SECONDS)
 
     def _hear_worker(self) -> bool:
         try:
@@ -197,11 +197,10 @@ class Starter:
 
     @staticmethod
     def _readable(*sockets: socket.socket) -> socket.socket:
-        ready, _, _ = select.select(sockets, [], [], SETUP_SECONDS)
+        ready = await_readable([sock.fileno() for sock in sockets], SETUP_SECONDS)
         if not ready:
             raise Failed(_answer(f"the container was not set up within {SETUP_SECONDS:.0f} seconds"))
-        found: socket.socket = ready[0]
-        return found
+        return next(sock for sock in sockets if sock.fileno() in ready)
 
 
 def _answer(text: str) -> wire.Message:

@@ -74,10 +74,11 @@ def tree_size(root: Path) -> int:
     seen: set[tuple[int, int]] = set()
     total = 0
     for status in _entries(root):
-        identity = (status.st_dev, status.st_ino)
-        if status.st_nlink > 1 and identity in seen:
-            continue
-        seen.add(identity)
+        if status.st_nlink > 1:  # the others are not remembered: there may be millions
+            identity = (status.st_dev, status.st_ino)
+            if identity in seen:
+                continue
+            seen.add(identity)
         total += status.st_size
     return total
 

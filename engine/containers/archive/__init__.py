@@ -187,7 +187,8 @@ def _destination(target: Target, path: str) -> str:
         raise _explain(failure, target, path) from failure
     if not file_types.S_ISDIR(status.st_mode):
         raise InvalidArgument("extraction point is not a directory")
-    mount = next((each for each in target.mounts if _is_below(destination, each.target)), None)
+    above = [each for each in target.mounts if _is_below(destination, each.target)]
+    mount = max(above, key=lambda each: len(posixpath.normpath(each.target)), default=None)
     if mount and mount.read_only:
         raise InvalidArgument("mounted volume is marked read-only")
     if mount is None and target.read_only:

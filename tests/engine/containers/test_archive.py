@@ -187,11 +187,12 @@ def test_put_for_the_user_of_the_container(container: Container) -> None:
 
 
 def test_read_only(container: Container, tmp_path: Path) -> None:
-    for name in ("open", "closed"):
+    for name in ("open", "closed", "closed/open"):
         (tmp_path / name).mkdir()
     mounts = [
         Mount("volume", str(tmp_path / "open"), "/open"),
         Mount("bind", str(tmp_path / "closed"), "/closed", read_only=True),
+        Mount("bind", str(tmp_path / "open"), "/closed/open/"),
     ]
     box = Files(container, read_only=True, mounts=mounts)
     with pytest.raises(InvalidArgument, match=r"^container rootfs is marked read-only$"):
@@ -199,4 +200,5 @@ def test_read_only(container: Container, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"^mounted volume is marked read-only$"):
         box.put("/closed", (member("x"), b""))
     box.put("/open", (member("x"), b"1"))
-    assert (tmp_path / "open/x").read_bytes() == b"1"
+    box.put("/closed/open", (member("y"), b"2"))
+    assert [(tmp_path / "open" / name).read_bytes() for name in "xy"] == [b"1", b"2"]

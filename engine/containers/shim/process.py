@@ -48,9 +48,9 @@ class Command(NamedTuple):
 
     def execute(self) -> NoReturn:
         """Replace this process. Raises OSError."""
+        libc.prctl(libc.PR_SET_PDEATHSIG, _SIGKILL)
         if self.filter:
             libc.set_seccomp_filter(self.filter)
-        libc.prctl(libc.PR_SET_PDEATHSIG, _SIGKILL)
         self.program.execute()
         raise AssertionError("execve(2) returned")
 

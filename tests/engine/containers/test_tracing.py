@@ -172,6 +172,14 @@ def test_a_filter_that_forbids_to_fork_is_loaded_late(container: Container) -> N
     assert b"can't fork" in container.exec("sh", "-c", script)[0]
 
 
+def test_a_filter_that_forbids_prctl_is_loaded_last(container: Container) -> None:
+    """Where no_new_privs leaves it to the end, nothing of ours comes after it."""
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["prctl"], "action": "SCMP_ACT_ERRNO"}]}
+    container.start("sleep", "600", host={"SecurityOpt": ["no-new-privileges", f"seccomp={json.dumps(profile)}"]})
+    output, _ = container.exec("grep", "-E", "Seccomp:|NoNewPrivs", "/proc/1/status", "/proc/self/status")
+    assert [line.split()[-1] for line in output.splitlines()] == [b"1", b"2"] * 2
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -53,24 +53,26 @@ class Session:
     def begin(self, container: str, directory: str, init_pidfd: int) -> None:
         """Start the process in the container; the requester is answered once, with ``{"pid"}`` or an error.
 
-        Raises OSError when the host has no process left; then nobody has been answered.
+        Raises OSError when there is no process or no descriptor left; then nobody has been answered.
         """
-        pipes = None if self._request["tty"] else make_pipes(self._request["stdin"])
-        self._ends = pipes.ours if pipes else []
         self._container, self._init_pidfd = container, init_pidfd
-        self._channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._verdict, verdict = os.pipe2(os.O_CLOEXEC)
-        try:
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            ours.callback(self._cradle.close)
+            pipes = None if self._request["tty"] else make_pipes(self._request["stdin"])
+            if pipes:
+                self._ends = pipes.ours
+                ours.callback(wire.close_all, pipes.ours)
+                theirs.callback(wire.close_all, pipes.theirs)
+            self._channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.enter_context(self._channel)
+            theirs.enter_context(channel)
+            self._verdict, verdict = os.pipe2(os.O_CLOEXEC)
+            ours.callback(os.close, self._verdict)
+            theirs.callback(os.close, verdict)
             self._helper, self._helper_pidfd = libc.clone3(0, signal.SIGCHLD)
             if not self._helper:
                 entry.run(directory, self._request, init_pidfd, channel, verdict, self._cradle, pipes)
-        except OSError:
-            self._channel.close()
-            wire.close_all([self._verdict, *self._ends])
-            raise
-        finally:
-            channel.close()
-            wire.close_all([verdict, *(pipes.theirs if pipes else ())])
+            ours.pop_all()  # they stay
         self._loop.later(_SETUP_SECONDS, self._expire)
         self._loop.watch(self._verdict, READ, self._judged)
 
@@ -83,7 +85,7 @@ class Session:
         self._loop.forget(self._verdict)
         os.close(self._verdict)
         message: wire.Message = {}
-        with self._channel, contextlib.suppress(OSError, EOFError):
+        with self._channel, contextlib.suppress(OSError, EOFError, ValueError):  # the last without a descriptor left
             self._channel.setblocking(False)
             while "error" not in message:
                 message, self._ends = _receive(self._channel, self._ends)
@@ -91,13 +93,25 @@ class Session:
         self._loop.watch(self._helper_pidfd, READ, self._helper_ended)
         self.pid = self._cradle.pid
         self._cradle.close()
-        if self.pid:
-            self._pidfd = os.pidfd_open(self.pid)
         failure = message if "error" in message else self._explain(verdict)
+        failure = self._open() or failure
         if failure is None:
             self._born()
         else:
             self._failed(failure)
+
+    def _open(self) -> wire.Message | None:
+        """What is needed to follow the process. One that cannot be followed does not go on; returns why."""
+        if not self.pid:
+            return None
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except OSError as error:
+            os.kill(self.pid, signal.SIGKILL)
+            reap(self.pid)
+            self.pid = 0
+            return _failure(f"cannot follow the process: {os.strerror(error.errno or 0).lower()}")
+        return None
 
     def _explain(self, verdict: bytes) -> wire.Message | None:
         if len(verdict) != entry.VERDICT.size:
@@ -122,9 +136,13 @@ class Session:
                 os.kill(self._cradle.pid, signal.SIGKILL)
 
     def _born(self) -> None:
-        self.stdio = Stdio.of(
-            self._loop, self._ends, tty=self._request["tty"], stdin=self._request["stdin"], end_with_client=True
-        )
+        tty, stdin = self._request["tty"], self._request["stdin"]
+        try:
+            self.stdio = Stdio.of(self._loop, self._ends, tty=tty, stdin=stdin, end_with_client=True)
+        except OSError as error:
+            os.kill(self.pid, signal.SIGKILL)
+            self._failed(_failure(f"cannot follow the process: {os.strerror(error.errno or 0).lower()}"))
+            return
         self._attach_client(self.stdio)
         self._reply({"pid": self.pid})
         self._loop.watch(self._pidfd, READ, self._exited)

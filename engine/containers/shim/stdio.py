@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from engine.containers import wire
 from engine.containers.frames import STDERR, STDOUT
 from engine.containers.shim.client import MAX_BACKLOG, READ_SIZE, Client
 from engine.containers.shim.loop import READ, WRITE, Loop
@@ -29,13 +30,17 @@ class Pipes(NamedTuple):
 
 
 def make_pipes(stdin: bool) -> Pipes:
-    """Make pipes for output and, if asked for, input; otherwise the process reads /dev/null."""
-    if stdin:
-        their_in, our_in = os.pipe2(os.O_CLOEXEC)
-    else:
-        their_in, our_in = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1
-    (our_out, their_out), (our_err, their_err) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-    return Pipes(([our_in] if stdin else []) + [our_out, our_err], (their_in, their_out, their_err))
+    """Make pipes for output and, if asked for, input; otherwise the process reads /dev/null. Raises OSError."""
+    opened: list[int] = []
+    try:
+        opened += os.pipe2(os.O_CLOEXEC) if stdin else [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)]
+        for _ in range(2):
+            opened += os.pipe2(os.O_CLOEXEC)
+    except OSError:
+        wire.close_all(opened)
+        raise
+    their_in, *our_in, our_out, their_out, our_err, their_err = opened
+    return Pipes([*our_in, our_out, our_err], (their_in, their_out, their_err))
 
 
 def nothing() -> None:

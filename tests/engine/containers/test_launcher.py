@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.containers import runtime
+from engine.containers import runtime, wire
 from engine.layout import Layout
 from tests.engine.containers.conftest import Container, launched
+from tests.engine.containers.test_hostile_messages import EXEC
 
 pytestmark = pytest.mark.kernel
 
@@ -105,6 +106,29 @@ def test_a_shim_holds_nothing_of_other_containers(launch: Launch) -> None:
     with make(layout).attach(), make(layout).attach():
         for container in containers:
             container.start("sleep", "600")
-        time.sleep(0.2)  # the helper that has started the last one goes
-        first, *others = (len(os.listdir(f"/proc/{shim_of(each)}/fd")) for each in containers)  # noqa: PTH208
+        first, *others = (descriptors(each) for each in containers)
     assert others == [first] * 3
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_exec_sessions_without_descriptors_cost_nothing_but_themselves(launch: Launch, tty: bool) -> None:
+    """However many are left: the session fails, the shim goes on, and holds no more than before."""
+    container = make(launch("50:50"))
+    container.start("sleep", "600")
+    assert container.exec("echo", "fine") == (b"fine\n", 0)
+    before = descriptors(container)
+    failed = 0
+    with wire.connect(container.socket, 10) as asking, ExitStack() as many:
+        for number in range(50):
+            many.enter_context(connect(container.socket))
+            wire.send(asking, EXEC | {"id": str(number), "tty": tty})
+            failed += "error" in wire.receive(asking)[0]
+    assert 5 < failed < 50
+    time.sleep(0.5)
+    assert container.exec("echo", "fine") == (b"fine\n", 0)
+    assert descriptors(container) == before
+
+
+def descriptors(container: Container) -> int:
+    time.sleep(0.2)  # an exec's helper has just ended, and is noticed in a moment
+    return len(os.listdir(f"/proc/{shim_of(container)}/fd"))  # noqa: PTH208

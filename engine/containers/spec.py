@@ -184,7 +184,6 @@ def _process(layout: Layout, config: Config, host_config: HostConfig, hostname: 
         "cwd": config["WorkingDir"] or "/",
         "user": config["User"],
         "groups": host_config["GroupAdd"] or [],
-        "tty": config["Tty"],
         "console_size": host_config["ConsoleSize"],
         "capabilities": capabilities.mask(bits),
         "no_new_privileges": "no-new-privileges" in options,

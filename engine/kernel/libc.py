@@ -26,13 +26,10 @@ MS_NODEV = 4
 MS_NOEXEC = 8
 MS_REMOUNT = 32
 MS_BIND = 4096
-MS_MOVE = 8192
 MS_REC = 16384
-MS_UNBINDABLE = 1 << 17
 MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
-MS_RELATIME = 1 << 21
 MS_STRICTATIME = 1 << 24
 MNT_DETACH = 2
 OPEN_TREE_CLONE = 1
@@ -51,7 +48,6 @@ TMPFS_MAGIC = 0x01021994
 DEVPTS_SUPER_MAGIC = 0x1CD1
 
 # <linux/sched.h>
-CLONE_NEWTIME = 0x80
 CLONE_PIDFD = 0x1000
 CLONE_PARENT = 0x8000
 CLONE_PARENT_SETTID = 0x100000
@@ -62,10 +58,8 @@ CLONE_NEWIPC = 0x8000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
-CLONE_INTO_CGROUP = 0x200000000
 
 # <linux/openat2.h>
-RESOLVE_NO_XDEV = 0x01
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
@@ -76,11 +70,9 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_SET_SECCOMP = 22
-PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
-PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 SECCOMP_MODE_FILTER = 2
 
@@ -200,16 +192,13 @@ def setdomainname(name: str) -> None:
     _check(_libc.setdomainname(raw, len(raw)), name)
 
 
-def clone3(flags: int, exit_signal: int, cgroup: int | None = None) -> tuple[int, int]:
+def clone3(flags: int, exit_signal: int) -> tuple[int, int]:
     """clone3(2) in the manner of fork: returns ``(pid, pidfd)`` in the parent and ``(0, -1)`` in the child.
 
     The interpreter is told of the fork by its own hooks, so that its locks and signal state are right in the child.
     """
     pidfd = ctypes.c_int(-1)
     arguments = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=exit_signal)
-    if cgroup is not None:
-        arguments.flags |= CLONE_INTO_CGROUP
-        arguments.cgroup = cgroup
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = _call(_SYS_CLONE3, ctypes.byref(arguments), ctypes.sizeof(arguments))
     number = ctypes.get_errno()
@@ -305,11 +294,9 @@ def move_mount(from_fd: int, to_fd: int, to_path: str = "") -> None:
     _check(_call(_SYS_MOVE_MOUNT, from_fd, b"", to_fd, os.fsencode(to_path), flags), to_path or None)
 
 
-def mount_setattr(
-    fd: int, *, recursive: bool = False, attr_set: int = 0, attr_clr: int = 0, propagation: int = 0, userns_fd: int = 0
-) -> None:
+def mount_setattr(fd: int, *, recursive: bool = False, attr_set: int = 0, propagation: int = 0) -> None:
     """mount_setattr(2) on the mount that ``fd`` names."""
-    attributes = _MountAttr(attr_set, attr_clr, propagation, userns_fd)
+    attributes = _MountAttr(attr_set=attr_set, propagation=propagation)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     size = ctypes.sizeof(attributes)
     _check(_call(_SYS_MOUNT_SETATTR, fd, b"", flags, ctypes.byref(attributes), size))

@@ -92,10 +92,6 @@ def read_words(value: Any, path: str) -> list[str]:
     return words
 
 
-def read_any(value: Any, path: str) -> Any:
-    return value
-
-
 def read_object(fields: Fields, name: str) -> Read:
     def read(value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, dict):

@@ -69,7 +69,7 @@ class Starter:
             self._clone()
             terminal = self._await_both()
             started_at = self._let_run()
-            self._hand_over(terminal, started_at)
+            self._hand_over(terminal)
         except Failed as failure:
             self._undo()
             # A shim that is gone ends this helper here, and the worker hears that.
@@ -137,14 +137,13 @@ class Starter:
             raise Failed(wire.receive(self._channel)[0])
         return started_at
 
-    def _hand_over(self, terminal: list[int], started_at: str) -> None:
+    def _hand_over(self, terminal: list[int]) -> None:
         spec = self._spec
         ends = self._pipes.ours if self._pipes else terminal
         memory = oom.open_watch(spec["cgroup"]["oom"])
         facts = {
             "id": spec["id"],
             "pid": self._pid,
-            "started_at": started_at,
             "tty": spec["tty"],
             "stdin": spec["stdin"],
             "stdin_once": spec["stdin_once"],

@@ -123,7 +123,6 @@ class Stdio:
         self._clients: list[Client] = []
         self._paused = False
         self._input = Input(loop, stdin, self._input_moved)
-        self.on_drained: Callable[[], None] = nothing
         self.on_detach: Callable[[], None] = nothing
         self.on_output: Callable[[], None] = nothing
         for stream, fd in outputs.items():
@@ -184,11 +183,6 @@ class Stdio:
     @property
     def attached(self) -> bool:
         return bool(self._clients)
-
-    @property
-    def drained(self) -> bool:
-        """Whether all output of the process has been read."""
-        return not self._outputs
 
     def give_input(self, data: bytes) -> None:
         self._input.give(data)
@@ -263,8 +257,6 @@ class Stdio:
         fd = self._outputs.pop(stream)
         self.loop.forget(fd)
         os.close(fd)
-        if not self._outputs:
-            self.on_drained()
 
     def _input_moved(self) -> None:
         for client in list(self._clients):

@@ -137,7 +137,7 @@ class _VersionOne(_Group):
         return Counters(
             _number(self._cpu),
             usage - cache if cache < usage else usage,
-            min(_number(self._limit), _total_memory()),
+            min(_number(self._limit), total_memory()),
             received,
             sent,
             read,
@@ -164,7 +164,7 @@ class _VersionTwo(_Group):
         return Counters(
             1000 * keyed(_content(self._cpu), b"usage_usec"),
             usage - cache if cache < usage else usage,
-            min(_number(self._limit) or _total_memory(), _total_memory()),
+            min(_number(self._limit) or total_memory(), total_memory()),
             received,
             sent,
             read,
@@ -229,5 +229,6 @@ def _number(fd: int) -> int:
 
 
 @functools.cache
-def _total_memory() -> int:
+def total_memory() -> int:
+    """Of the machine, in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

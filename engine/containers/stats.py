@@ -6,13 +6,13 @@ the host's end of a veth pair, whose receive is the container's transmit.
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from engine import rfc3339
+from engine.containers.counters import total_memory
 from engine.errors import NotFound
 from engine.kernel.cgroups import ROOT, files, version
 
@@ -98,7 +98,7 @@ def _version_one(root: str, path: str) -> Sample:
             "max_usage": _number(memory, "memory.max_usage_in_bytes"),
             "stats": _keyed(memory, "memory.stat"),
             "failcnt": _number(memory, "memory.failcnt"),
-            "limit": min(_number(memory, "memory.limit_in_bytes"), _total_memory()),
+            "limit": min(_number(memory, "memory.limit_in_bytes"), total_memory()),
         },
     }
 
@@ -122,7 +122,7 @@ def _version_two(directory: str) -> Sample:
             "usage": _number(directory, "memory.current"),
             "stats": _keyed(directory, "memory.stat"),
             "failcnt": _keyed(directory, "memory.events").get("oom", 0),
-            "limit": min(_number(directory, "memory.max") or _total_memory(), _total_memory()),
+            "limit": min(_number(directory, "memory.max") or total_memory(), total_memory()),
         },
     }
 
@@ -196,11 +196,6 @@ def _system() -> dict[str, int]:
     # The first line, ``cpu``, is the sum of the others.
     first = text[: text.index("\n")].split()
     return {"system_cpu_usage": sum(map(int, first[1:8])) * _TICK, "online_cpus": text.count("\ncpu")}
-
-
-@functools.cache
-def _total_memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _number(directory: str, name: str) -> int:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from engine import rfc3339
 from engine.archives.trees import remove_tree
 from engine.containers import wire
+from engine.containers.shim import reaper
 from engine.containers.spec import Spec
 from engine.errors import InvalidArgument, MuelleError, NotFound, Unavailable
 from engine.kernel.cgroups import Cgroup, Resources
@@ -28,7 +29,7 @@ from engine.undo import undone_on_failure
 
 START_SECONDS = 90.0
 SHIM_SECONDS = 2.0
-KILLED = 137  # a shim that died took its container along (PDEATHSIG) and could not write how it ended
+KILLED = reaper.KILLED  # a shim that died took its container along (PDEATHSIG) and could not write how it ended
 _ERROR_PREFIX = "failed to create task for container: OCI runtime create failed: unable to start container process: "
 
 # Called while the container's mounts are made, with its network namespace and a netlink socket inside it.

@@ -50,6 +50,11 @@ def report(channel: socket.socket, error: BaseException) -> int:
     return exit_code
 
 
+def failure(text: str) -> wire.Message:
+    """What `report` sends, from who notices in its place."""
+    return {"error": SystemFailure(text).to_json(), "exit_code": 128}
+
+
 def _prepare(spec: Spec, channel: socket.socket, stdio: tuple[int, int, int] | None) -> None:
     protect()
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)

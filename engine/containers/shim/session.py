@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 from engine.containers import wire
 from engine.containers.shim import entry
+from engine.containers.shim.init import failure
 from engine.containers.shim.loop import READ, Loop, await_readable
 from engine.containers.shim.process import command_error
 from engine.containers.shim.reaper import reap
 from engine.containers.shim.stdio import Stdio, make_pipes
-from engine.errors import Conflict, MuelleError, SystemFailure
+from engine.errors import Conflict, MuelleError
 from engine.kernel import libc
 
 _SETUP_SECONDS = 30.0
@@ -93,12 +94,12 @@ class Session:
         self._loop.watch(self._helper_pidfd, READ, self._helper_ended)
         self.pid = self._cradle.pid
         self._cradle.close()
-        failure = message if "error" in message else self._explain(verdict)
-        failure = self._open() or failure
-        if failure is None:
+        told = message if "error" in message else self._explain(verdict)
+        told = self._open() or told
+        if told is None:
             self._born()
         else:
-            self._failed(failure)
+            self._failed(told)
 
     def _open(self) -> wire.Message | None:
         """What is needed to follow the process. One that cannot be followed does not go on; returns why."""
@@ -110,16 +111,16 @@ class Session:
             os.kill(self.pid, signal.SIGKILL)
             reap(self.pid)
             self.pid = 0
-            return _failure(f"cannot follow the process: {os.strerror(error.errno or 0).lower()}")
+            return failure(f"cannot follow the process: {os.strerror(error.errno or 0).lower()}")
         return None
 
     def _explain(self, verdict: bytes) -> wire.Message | None:
         if len(verdict) != entry.VERDICT.size:
-            return None if self.pid and self._ends else _failure("the process died during set-up")
+            return None if self.pid and self._ends else failure("the process died during set-up")
         step, number = entry.VERDICT.unpack(verdict)
         error = OSError(number, os.strerror(number))
         if step == entry.FORKING:
-            return _failure(f"cannot make a process in the container: {os.strerror(number).lower()}")
+            return failure(f"cannot make a process in the container: {os.strerror(number).lower()}")
         refused = command_error(self._request["args"][0], error)
         return {"error": refused.to_json(), "exit_code": refused.exit_code}
 
@@ -141,7 +142,7 @@ class Session:
             self.stdio = Stdio.of(self._loop, self._ends, tty=tty, stdin=stdin, end_with_client=True)
         except OSError as error:
             os.kill(self.pid, signal.SIGKILL)
-            self._failed(_failure(f"cannot follow the process: {os.strerror(error.errno or 0).lower()}"))
+            self._failed(failure(f"cannot follow the process: {os.strerror(error.errno or 0).lower()}"))
             return
         self._attach_client(self.stdio)
         self._reply({"pid": self.pid})
@@ -190,7 +191,3 @@ def _receive(channel: socket.socket, ends: list[int]) -> tuple[wire.Message, lis
     """The next message, and the terminal's master if it came with it, or else what ``ends`` were before."""
     message, fds = wire.receive(channel)
     return message, fds or ends
-
-
-def _failure(text: str) -> wire.Message:
-    return {"error": SystemFailure(text).to_json(), "exit_code": 128}

@@ -23,7 +23,6 @@ from engine.containers import wire
 from engine.containers.shim import init, oom
 from engine.containers.shim.loop import await_readable
 from engine.containers.shim.stdio import Pipes, make_pipes
-from engine.errors import SystemFailure
 from engine.kernel import libc
 from engine.kernel.processes import start_time
 
@@ -189,7 +188,7 @@ class Starter:
         try:
             message, fds = wire.receive(self._channel)
         except (OSError, EOFError) as error:
-            raise Failed(_answer("the container's first process died during set-up")) from error
+            raise Failed(init.failure("the container's first process died during set-up")) from error
         if "error" in message:
             raise Failed(message)
         return message, fds
@@ -198,12 +197,8 @@ class Starter:
     def _readable(*sockets: socket.socket) -> socket.socket:
         ready = await_readable([sock.fileno() for sock in sockets], SETUP_SECONDS)
         if not ready:
-            raise Failed(_answer(f"the container was not set up within {SETUP_SECONDS:.0f} seconds"))
+            raise Failed(init.failure(f"the container was not set up within {SETUP_SECONDS:.0f} seconds"))
         return next(sock for sock in sockets if sock.fileno() in ready)
-
-
-def _answer(text: str) -> wire.Message:
-    return {"error": SystemFailure(text).to_json(), "exit_code": 128}
 
 
 def read_spec(directory: str) -> Spec:

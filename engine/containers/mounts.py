@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.containers.config.mounts import Mount
-from engine.errors import InvalidArgument
+from engine.containers.config.mounts import Mount, check_tmpfs_words
+from engine.containers.config.resources import SHM_DEFAULT
 from engine.kernel import libc
 
 _HARMLESS = libc.MS_NOSUID | libc.MS_NOEXEC | libc.MS_NODEV
-DEFAULT_SHM_SIZE = 64 * 1024 * 1024
+# What of the engine's own a container has: the files that `engine.containers.hostfiles` writes.
+NETWORK_FILES = {"/etc/resolv.conf": "resolv.conf", "/etc/hostname": "hostname", "/etc/hosts": "hosts"}
 # The flag of mount(2), and whether what is mounted below gets it, too; only "shared" leaves that as the host has it.
 _PROPAGATION = {
     "": (libc.MS_PRIVATE, True),
@@ -36,7 +37,6 @@ _TMPFS_FLAGS = {
     "noexec": (libc.MS_NOEXEC, True),
     "exec": (libc.MS_NOEXEC, False),
 }
-_TMPFS_VALUES = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol", "huge")
 
 Step = dict[str, Any]
 
@@ -57,7 +57,7 @@ def kernel_mounts(*, privileged: bool, shm_size: int | None, cgroups: Iterable[t
         _step("/sys", "sysfs", _HARMLESS | guard),
     ]
     if shm_size is not None:
-        steps.append(_step("/dev/shm", "tmpfs", _HARMLESS, f"mode=1777,size={shm_size or DEFAULT_SHM_SIZE}"))
+        steps.append(_step("/dev/shm", "tmpfs", _HARMLESS, f"mode=1777,size={shm_size or SHM_DEFAULT}"))
     return steps + _cgroup_mounts(list(cgroups), guard)
 
 
@@ -76,14 +76,18 @@ def _step(target: str, fstype: str, flags: int, data: str = "") -> Step:
 
 
 def user_mounts(mounts: Iterable[Mount], files: Mapping[str, Path]) -> list[Step]:
-    """Steps for a user's mounts and for our own ``files`` (target → host path), outer directories first.
+    """Steps for a user's mounts and for our own ``files``, see `outer_first`."""
+    return [_tmpfs(mount) if mount.type == "tmpfs" else _bind(mount) for mount in outer_first(mounts, files)]
+
+
+def outer_first(mounts: Iterable[Mount], files: Mapping[str, Path]) -> list[Mount]:
+    """A user's mounts and our own ``files`` (target → host path), outer directories first.
 
     What a user mounts at the place of one of our files wins.
     """
     wanted = {mount.target: mount for mount in mounts}
     own = {target: Mount("bind", str(path), target) for target, path in files.items()}
-    ordered = sorted((own | wanted).values(), key=lambda mount: mount.target.rstrip("/").count("/"))
-    return [_tmpfs(mount) if mount.type == "tmpfs" else _bind(mount) for mount in ordered]
+    return sorted((own | wanted).values(), key=lambda mount: mount.target.rstrip("/").count("/"))
 
 
 def _bind(mount: Mount) -> Step:
@@ -105,14 +109,14 @@ def _read_only(mount: Mount) -> str:
 
 def _tmpfs(mount: Mount) -> Step:
     flags, data = _HARMLESS, []
-    for option in filter(None, mount.options.split(",")):
+    options = [option for option in mount.options.split(",") if option]
+    check_tmpfs_words(options)
+    for option in options:
         if option in _TMPFS_FLAGS:
             bit, on = _TMPFS_FLAGS[option]
             flags = flags | bit if on else flags & ~bit
-        elif option.partition("=")[0] in _TMPFS_VALUES:
-            data.append(option)
         elif option != "defaults":
-            raise InvalidArgument(f'invalid tmpfs option ["{option}"]')
+            data.append(option)
     if mount.read_only:
         flags |= libc.MS_RDONLY
     if not any(option.startswith("mode=") for option in data):

@@ -20,10 +20,16 @@ from engine.containers import mounts as mount_plan
 from engine.containers.config.image import command
 from engine.containers.config.mounts import Mount
 from engine.containers.config.objects import Config, HostConfig, Ulimit
-from engine.containers.config.security import MASKED_PATHS, READONLY_PATHS
+from engine.containers.config.security import (
+    MASKED_PATHS,
+    READONLY_PATHS,
+    SecurityOptions,
+    is_namespaced,
+    parse_options,
+)
 from engine.errors import InvalidArgument, Unsupported
 from engine.kernel import capabilities, cgroups, filters, seccomp
-from engine.kernel.seccomp_profile import DEFAULT, Profile
+from engine.kernel.seccomp_profile import DEFAULT
 from engine.layout import Layout
 from engine.networks.endpoint import EndpointPlan
 
@@ -32,7 +38,6 @@ Spec = dict[str, Any]
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INIT_TARGET = "/sbin/docker-init"
 INIT_PROGRAMS = ("/usr/bin/tini-static", "/usr/bin/docker-init", "/usr/libexec/docker/docker-init")
-_NETWORK_FILES = {"/etc/resolv.conf": "resolv.conf", "/etc/hostname": "hostname", "/etc/hosts": "hosts"}
 
 
 class Peer(NamedTuple):
@@ -117,7 +122,7 @@ def _root(layout: Layout, specification: Specification) -> dict[str, Any]:
     host_config = specification.host_config
     directory = layout.container(specification.id)
     privileged = host_config["Privileged"]
-    files = {target: directory / name for target, name in _NETWORK_FILES.items()}
+    files = {target: directory / name for target, name in mount_plan.NETWORK_FILES.items()}
     users = list(specification.mounts)
     if host_config["Init"]:
         users.append(Mount("bind", _init_program(), INIT_TARGET, read_only=True))
@@ -158,8 +163,7 @@ def _sysctls(host_config: HostConfig) -> Iterable[tuple[str, str]]:
     shared = mode == "host" or mode.startswith("container:")
     wanted = ({} if shared else _network_defaults()) | dict(host_config["Sysctls"] or {})
     for key, text in wanted.items():
-        ours = key.startswith(("net.", "fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm"))
-        if not ours or ".." in key or "/" in key:
+        if not is_namespaced(key):
             raise InvalidArgument(f'invalid sysctl "{key}": not in a separate kernel namespace')
         yield key, text
 
@@ -175,7 +179,7 @@ def _process(layout: Layout, config: Config, host_config: HostConfig, hostname: 
     args = command(config)
     if host_config["Init"]:
         args = [INIT_TARGET, "--", *args]
-    options = _security_options(host_config)
+    options = parse_options(host_config["SecurityOpt"] or [])
     bits = capabilities.compute(host_config["CapAdd"] or (), host_config["CapDrop"] or (), host_config["Privileged"])
     program = _seccomp(layout, options, bits, host_config["Privileged"])
     return {
@@ -186,7 +190,7 @@ def _process(layout: Layout, config: Config, host_config: HostConfig, hostname: 
         "groups": host_config["GroupAdd"] or [],
         "console_size": host_config["ConsoleSize"],
         "capabilities": capabilities.mask(bits),
-        "no_new_privileges": "no-new-privileges" in options,
+        "no_new_privileges": options.no_new_privileges,
         "seccomp": base64.b64encode(program).decode(),
         "filter_first": not program or filters.may_fork_and_execute(program),
         "rlimits": [_rlimit(limit) for limit in host_config["Ulimits"] or ()],
@@ -201,31 +205,13 @@ def _environment(config: Config, hostname: str) -> list[str]:
     return [entry for entry in entries if "=" in entry]
 
 
-def _security_options(host_config: HostConfig) -> dict[str, str]:
-    """``--security-opt`` as name → value; both ``name=value`` and the old ``name:value`` are in use."""
-    options = {}
-    for text in host_config["SecurityOpt"] or ():
-        separator = "=" if "=" in text else ":"
-        name, _, value = text.partition(separator)
-        if name != "no-new-privileges" or value != "false":
-            options[name] = value
-    return options
-
-
-def _seccomp(layout: Layout, options: Mapping[str, str], bits: frozenset[str], privileged: bool) -> bytes:
+def _seccomp(layout: Layout, options: SecurityOptions, bits: frozenset[str], privileged: bool) -> bytes:
     """The compiled filter, or nothing. A profile is given as its JSON text: the client reads the file."""
-    text = options.get("seccomp", "")
-    if text == "unconfined" or (privileged and not text):
+    text = options.seccomp
+    if text == "unconfined" or (privileged and text is None):
         return b""
-    profile = _profile(text) if text else DEFAULT
+    profile = seccomp.parse_profile(json.loads(text)) if text else DEFAULT
     return seccomp.program(bits, profile, layout.cache)
-
-
-def _profile(text: str) -> Profile:
-    try:
-        return seccomp.parse_profile(json.loads(text))
-    except ValueError as error:
-        raise InvalidArgument(f"decoding seccomp profile failed: {error}") from error
 
 
 def _rlimit(limit: Ulimit) -> tuple[int, int, int]:

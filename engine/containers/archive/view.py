@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.containers.config.mounts import Mount
+from engine.containers.mounts import NETWORK_FILES, outer_first
 from engine.containers.shim.places import open_place
 from engine.errors import Conflict, InvalidArgument, SystemFailure
 from engine.kernel import libc
@@ -22,7 +23,6 @@ from engine.layout import Layout
 _CLONE = libc.OPEN_TREE_CLONE | libc.OPEN_TREE_CLOEXEC
 _SAFE = libc.MOUNT_ATTR_NODEV | libc.MOUNT_ATTR_NOSUID
 _FLAGS = libc.MS_NODEV | libc.MS_NOSUID
-_FILES = {"/etc/resolv.conf": "resolv.conf", "/etc/hostname": "hostname", "/etc/hosts": "hosts"}
 
 
 class Target(NamedTuple):
@@ -81,13 +81,9 @@ def _new_namespace(target: Target) -> Path:
 
 def _binds(target: Target) -> list[Mount]:
     """Volumes, binds and our own three files, outer directories first. A user's mount wins over a file of ours."""
-    own = [
-        Mount("bind", str(target.directory / name), path)
-        for path, name in _FILES.items()
-        if (target.directory / name).exists()
-    ]
-    wanted = {mount.target: mount for mount in (*own, *target.mounts) if mount.type != "tmpfs"}
-    return sorted(wanted.values(), key=lambda mount: mount.target.rstrip("/").count("/"))
+    files = {path: target.directory / name for path, name in NETWORK_FILES.items()}
+    present = {path: file for path, file in files.items() if file.exists()}
+    return outer_first((mount for mount in target.mounts if mount.type != "tmpfs"), present)
 
 
 def _open_bind(mount: Mount) -> int:

@@ -112,7 +112,8 @@ def merge_image(request: CreateRequest, image_config: Mapping[str, Any]) -> list
     config_image.merge(request.config, image_config)
     _mounts(request)
     _working_directory(request.config)
-    if any(_lowered(image_config, "healthcheck", "test")):
+    test = image_config.get("Healthcheck", {}).get("Test", [])
+    if test and test != ["NONE"]:
         return ["The image's health check is ignored: muelle does not run health checks yet"]
     return []
 
@@ -296,12 +297,3 @@ def _check_mac(text: str) -> None:
         raise InvalidArgument(f"invalid MAC address: {text}")
     if text:
         raise Unsupported("muelle does not let a container choose its MAC address yet")
-
-
-def _lowered(value: Mapping[str, Any], *path: str) -> Any:
-    """The list at a path of names in any case, without ``NONE``; empty when something on the way is missing."""
-    current: Any = value
-    for name in path:
-        lowered = {key.lower(): each for key, each in current.items()} if isinstance(current, dict) else {}
-        current = lowered.get(name)
-    return current if isinstance(current, list) and current != ["NONE"] else []

@@ -273,7 +273,7 @@ def _tmpfs_object(mount: MountConfig, target: str) -> MountRequest:
     if mount["Source"]:
         raise InvalidArgument("field Source must not be specified")
     words = ["=".join(pair) for pair in options["Options"] or []]
-    _check_tmpfs_words(words)
+    check_tmpfs_words(words)
     size, mode = options["SizeBytes"], options["Mode"]
     if size < 0:
         raise InvalidArgument("tmpfs size must not be negative")
@@ -283,11 +283,12 @@ def _tmpfs_object(mount: MountConfig, target: str) -> MountRequest:
 
 def _tmpfs(target: str, options: str) -> MountRequest:
     words = [word for word in options.split(",") if word]
-    _check_tmpfs_words(words)
+    check_tmpfs_words(words)
     return MountRequest("tmpfs", "", _target(target), "ro" in words, options=options, listed=False)
 
 
-def _check_tmpfs_words(words: list[str]) -> None:
+def check_tmpfs_words(words: list[str]) -> None:
+    """Raises InvalidArgument for an option of a tmpfs that is not known."""
     for word in words:
         if word not in TMPFS_FLAGS and not TMPFS_VALUE.fullmatch(word):
             raise InvalidArgument(f'invalid tmpfs option ["{word}"]')

@@ -134,9 +134,13 @@ def _check_sysctls(host: HostConfig) -> None:
     for name in host["Sysctls"] or {}:
         if not SYSCTL_NAME.fullmatch(name):
             raise InvalidArgument(f"invalid sysctl: {name}")
-        if name.startswith("net."):
-            allowed = host["NetworkMode"] != "host"
-        else:
-            allowed = host["IpcMode"] != "host" and (name in IPC_SYSCTLS or name.startswith("fs.mqueue."))
-        if not allowed:
+        mode = host["NetworkMode"] if name.startswith("net.") else host["IpcMode"]
+        if mode == "host" or not is_namespaced(name):
             raise InvalidArgument(f'invalid sysctl "{name}": not in a separate kernel namespace')
+
+
+def is_namespaced(sysctl: str) -> bool:
+    """Whether it belongs to a namespace of the network or of IPC; no other may be written in a container."""
+    if not SYSCTL_NAME.fullmatch(sysctl):
+        return False
+    return sysctl in IPC_SYSCTLS or sysctl.startswith(("net.", "fs.mqueue."))

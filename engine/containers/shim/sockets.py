@@ -43,7 +43,7 @@ def serve(loop: Loop, listener: socket.socket, take: Callable[[socket.socket], o
             sock, _ = listener.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                loop.forget(listener.fileno())
+                loop.watch(listener.fileno(), 0, ready)  # not forgotten: a shim forked meanwhile closes it too
                 loop.later(_PAUSE, resume)
         else:
             take(sock)

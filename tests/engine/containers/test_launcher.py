@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from engine.containers import runtime, wire
+from engine.containers.shim.loop import Loop
+from engine.containers.shim.sockets import listen, serve
 from engine.layout import Layout
 from tests.engine.containers.conftest import Container, launched
 from tests.engine.containers.test_hostile_messages import EXEC
@@ -108,6 +111,23 @@ def test_a_shim_holds_nothing_of_other_containers(launch: Launch) -> None:
             container.start("sleep", "600")
         first, *others = (descriptors(each) for each in containers)
     assert others == [first] * 3
+
+
+def test_a_shim_that_is_forked_while_the_launcher_waits_for_descriptors_holds_no_listener(tmp_path: Path) -> None:
+    loop = Loop()
+    with listen(str(tmp_path / "sock"), 0o600, 0) as listener, connect(tmp_path / "sock"):
+        serve(loop, listener, lambda _sock: pytest.fail("there is no descriptor for it"))
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        try:
+            loop.later(0.01, loop.stop)
+            loop.run()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        loop.abandon()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(listener.fileno())
+        listener.detach()
 
 
 @pytest.mark.parametrize("tty", [False, True])

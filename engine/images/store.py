@@ -29,7 +29,7 @@ from engine.images.manifests import Description
 from engine.images.platforms import HOST, Platform
 from engine.images.progress import Progress
 from engine.images.staging import locked, staging, sweep
-from engine.kernel import libc
+from engine.kernel import inodes, libc
 
 
 class LoadedImage(NamedTuple):
@@ -66,6 +66,7 @@ class ImageStore:
         self._content.prepare()
         for directory in (self._layers, self._records, self._area):
             directory.mkdir(mode=0o700, exist_ok=True)
+        inodes.spread(self._area)
         sweep(self._area)
 
     # Adding

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.archives.trees import tree_size
 from engine.containers import hostfiles, resources, runtime, spec
 from engine.containers.spec import Specification
+from engine.kernel import inodes
 from engine.networks import bridge, endpoint
 from engine.networks.endpoint import EndpointPlan
 from engine.undo import undone_on_failure
@@ -38,6 +39,7 @@ def prepare(layout: Layout, container_id: str) -> Path:
     """Make the directory of a new container; its logs can be read by the group of the directory above."""
     directory = layout.container(container_id)
     directory.parent.mkdir(mode=0o710, parents=True, exist_ok=True)
+    inodes.spread(directory.parent)
     directory.mkdir(mode=0o710)
     shutil.chown(directory, group=directory.parent.stat().st_gid)
     return directory

@@ -22,7 +22,6 @@ from engine.images import platforms
 from engine.images.layers import chain_ids
 from engine.images.platforms import Platform
 from engine.images.store import ImageStore, SavedImage
-from engine.kernel import inodes
 from tests.engine.images.shop import BASE, NAME, TOP, Shop
 from tests.support import archives
 from tests.support.archives import layer, member, zstd
@@ -259,21 +258,3 @@ def test_an_id_is_no_path(shop: Shop) -> None:
     for image_id in ("sha256:../../etc/passwd", "", "sha256:" + "a" * 64):
         with pytest.raises(NotFound):
             shop.store.config(image_id)
-
-
-def test_images_lie_far_from_what_was_just_removed(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    try:
-        assert not inodes.is_spread(tmp_path / "other")
-    except OSError:
-        pytest.skip("no flags on this file system")
-    inodes.spread(tmp_path / "other")
-    if not inodes.is_spread(tmp_path / "other"):
-        pytest.skip("a file system that takes no such flag")
-    for _ in range(2):  # once made, it is opened again
-        ImageStore(tmp_path / "store")
-        assert inodes.is_spread(tmp_path / "store/tmp")
-
-
-def test_file_systems_without_flags_are_left_alone() -> None:
-    inodes.spread(Path("/proc"))

@@ -42,7 +42,10 @@ class ContainerQuerySet(models.QuerySet["Container"]):
             fields = {"previous_status": F("status"), **fields}
         else:
             fields = {"previous_status": target, "claim": "", **fields}
-        won = self.filter(pk=container.pk, status__in=sources).update(status=target, **fields) == 1
+        rows = self.filter(pk=container.pk, status__in=sources)
+        if target == Status.STARTING:  # who removes by force has the last word, also over a start that looked before
+            rows = rows.exclude(waiters__purpose="remove")
+        won = rows.update(status=target, **fields) == 1
         if won:
             _show(container, target, fields)
         return won

@@ -111,6 +111,22 @@ def test_a_removal_among_starts_succeeds_when_nothing_lives(
         told.clear()
 
 
+def test_a_start_that_looked_before_the_removal_was_asked_for_finds_that_it_was(
+    engine: Layout, reconciler: Reconciler, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcomes, "deliver", lambda *_: None)
+    monkeypatch.setattr(start, "refuse", too_early)
+    container = make(["sleep", "100"])
+    start.start(container.id)
+    assert remove.remove(container.id, force=True) is LATER
+    until(lambda: runtime.exit_of(engine, container.id))
+    taken: list[bool] = []
+    with between_end_and_removal(monkeypatch, lambda: taken.append(start.take(fresh(container)))):
+        reconciler.look(container.id)
+    assert taken == [False]
+    assert not exists(container.id)
+
+
 def test_a_removal_that_was_overtaken_goes_on(
     engine: Layout, reconciler: Reconciler, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,9 +138,11 @@ def test_a_removal_that_was_overtaken_goes_on(
     until(lambda: runtime.exit_of(engine, container.id))
 
     def overtake() -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(start, "refuse", too_early)
-            assert start.start(container.id) == {"changed": True}
+        """A start that was there before the removal was asked for, and is noticed after it."""
+        removal = Waiter.objects.get()
+        Waiter.objects.all().delete()
+        assert start.start(container.id) == {"changed": True}
+        removal.save(force_insert=True)
 
     with between_end_and_removal(monkeypatch, overtake):
         reconciler.look(container.id)

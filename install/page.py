@@ -49,15 +49,20 @@ def _packages(running: Step) -> str:
 
 
 def _node(running: Step) -> str:
-    """The PATH with a node that Vite accepts: the system's, or else one from PyPI in an environment of its own."""
+    """The PATH with what builds the page: the system's node and npm, or else both from PyPI, in an environment."""
     path = os.environ["PATH"]
-    if _node_version(path) >= MINIMUM_NODE and shutil.which("npm"):
+    if _serves(path):
         return path
     path = f"{NODE_VENV / 'bin'}:{path}"
-    if _node_version(path) < MINIMUM_NODE:
+    if not _serves(path):
         running.run([SYSTEM_PYTHON, "-m", "venv", NODE_VENV])
         running.run([NODE_VENV / "bin" / "pip", "install", NODE_PACKAGE])
     return path
+
+
+def _serves(path: str) -> bool:
+    """Whether there is a node that Vite accepts, and npm, which Debian packages apart from it."""
+    return _node_version(path) >= MINIMUM_NODE and shutil.which("npm", path=path) is not None
 
 
 def _node_version(path: str) -> tuple[int, ...]:

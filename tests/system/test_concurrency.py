@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.docker import Docker
+from tests.support.installation import free_port
 from tests.system import http
 from tests.system.waiting import eventually, inspect, state
 
@@ -124,7 +125,7 @@ def test_one_port_for_many(docker: Docker, host: str, image: str) -> None:
     body = {
         "Image": image,
         "Cmd": ["sleep", "100"],
-        "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "18473"}]}},
+        "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": str(free_port())}]}},
     }
     made = [json.loads(http.call(host, "POST", f"{API}/containers/create", body).body)["Id"] for _ in range(4)]
     paths = [f"{API}/containers/{identity}/start" for identity in made]

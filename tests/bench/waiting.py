@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench import engines
+from tests.support import processes
 
 if TYPE_CHECKING:
     from tests.bench.engines import Engine
@@ -122,7 +123,7 @@ class Report(NamedTuple):
 def measure(path: Path, containers: Sequence[str], kinds: Sequence[str], clients: int) -> Report:
     """Open ``clients`` connections to the socket at ``path``, of all ``kinds`` and to all ``containers`` in turn."""
     allow_descriptors(clients)
-    pid = server_of(path)
+    pid = processes.listening_at(path)
     alone = ping(path)
     before = Process.of(pid)
     with contextlib.ExitStack() as leaving:
@@ -141,12 +142,6 @@ def ping(path: Path) -> Pings:
     """PINGS times on a connection that stays and as often on one of its own each."""
     with _connected(path) as kept:
         return Pings(sorted(_ping(kept) for _ in range(PINGS)), sorted(_fresh_ping(path) for _ in range(PINGS)))
-
-
-def server_of(path: Path) -> int:
-    """The process that listens at ``path``: SO_PEERCRED in unix(7)."""
-    with _connected(path) as sock:
-        return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
 
 
 def allow_descriptors(clients: int) -> None:

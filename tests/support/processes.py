@@ -1,9 +1,11 @@
-"""Processes that a test run started, wherever they were reparented to."""
+"""Processes that a test run started, wherever they were reparented to, and whoever listens at a socket."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import socket
+import struct
 from pathlib import Path
 
 MARK = "MUELLE_TEST_RUN"
@@ -29,3 +31,11 @@ def marked() -> list[str]:
         if belongs and not zombie and int(path.name) != os.getpid():
             found.append(f"{path.name} {command.replace(bytes(1), b' ').decode(errors='replace').strip()}")
     return found
+
+
+def listening_at(path: Path) -> int:
+    """The process that listens at a UNIX socket: SO_PEERCRED in unix(7)."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        pid, _, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(pid)

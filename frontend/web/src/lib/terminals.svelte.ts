@@ -116,6 +116,8 @@ export class TerminalSession {
       import("@xterm/xterm"),
       import("@xterm/addon-fit"),
     ]);
+    // Ended meanwhile: nobody would let go of what is made now.
+    if (!this.runs) return;
     const made = new Xterm({
       fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"),
       fontSize: 14,

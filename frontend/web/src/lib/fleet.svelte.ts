@@ -1,7 +1,7 @@
 /** The containers of this node as they are now, with the last minutes of each one's usage. */
 
 import { SvelteMap } from "svelte/reactivity";
-import type { Container, Incoming, Point } from "./protocol";
+import { alive, type Container, type Incoming, type Point } from "./protocol";
 import { session } from "./session.svelte";
 import type { Channel } from "./socket";
 
@@ -76,7 +76,7 @@ class Fleet {
     const present = new Set(containers.map(({ id }) => id));
     for (const id of [...this.containers.keys()]) if (!present.has(id)) this.forget(id);
     for (const container of containers) this.put(container);
-    for (const [id, points] of Object.entries(history)) this.usage.set(id, points.slice(-SPARK_POINTS));
+    for (const [id, points] of Object.entries(history)) this.record(id, points);
     this.loaded = true;
     this.failure = "";
   }
@@ -89,15 +89,17 @@ class Fleet {
   /** What does not run uses nothing: the last measurement of it would not be true. */
   private put(container: Container): void {
     this.containers.set(container.id, container);
-    if (container.status !== "running" && container.status !== "paused") this.usage.delete(container.id);
+    if (!alive(container)) this.usage.delete(container.id);
   }
 
   private measure(usage: Record<string, Point>): void {
-    for (const [id, point] of Object.entries(usage)) {
-      if (!this.containers.has(id)) continue;
-      const points = this.usage.get(id) ?? [];
-      this.usage.set(id, [...points, point].slice(-SPARK_POINTS));
-    }
+    for (const [id, point] of Object.entries(usage)) this.record(id, [...(this.usage.get(id) ?? []), point]);
+  }
+
+  /** A measurement may be older than the news that its container has stopped. */
+  private record(id: string, points: Point[]): void {
+    const container = this.containers.get(id);
+    if (container && alive(container)) this.usage.set(id, points.slice(-SPARK_POINTS));
   }
 
   private forget(id: string): void {

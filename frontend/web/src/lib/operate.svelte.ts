@@ -5,7 +5,7 @@ import { ACTIONS, perform, possible, type ActionName } from "./actions";
 import { reason } from "./api";
 import { confirm, type Answer } from "./confirm.svelte";
 import { plural } from "./format";
-import type { Container } from "./protocol";
+import { alive, type Container } from "./protocol";
 import { toasts } from "./toasts.svelte";
 
 /** Containers that an action is under way for. */
@@ -45,7 +45,7 @@ function ask(action: ActionName, containers: Container[]): Promise<Answer> {
   if (!warning) return Promise.resolve({ option: false });
   const [first] = containers;
   const what = containers.length === 1 && first ? first.name : plural(containers.length, "container");
-  const running = action === "remove" && containers.some(({ status }) => status === "running" || status === "paused");
+  const running = action === "remove" && containers.some(alive);
   const text = containers.length === 1 ? warning : warning.replace(/^Its/, "Their").replace("its log", "their logs");
   return confirm.ask({
     title: `${label} ${what}?`,

@@ -32,6 +32,11 @@ export interface Container {
   memory_limit: number;
 }
 
+/** Whether it has processes, and so uses anything. */
+export function alive({ status }: Container): boolean {
+  return status === "running" || status === "paused";
+}
+
 /** Unix milliseconds, CPU % of one core, memory, its limit, then per second: net in, out, disk read, written; processes. */
 export type Point = [number, number, number, number, number, number, number, number, number];
 

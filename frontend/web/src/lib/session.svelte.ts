@@ -2,6 +2,7 @@
 
 import { ApiError, get, post, reason, remove, useCsrf, whenSignedOut } from "./api";
 import { PanelSocket, type ConnectionState } from "./socket";
+import { toasts } from "./toasts.svelte";
 
 export interface User {
   name: string;
@@ -50,11 +51,15 @@ class Session {
     this.take(await post<Whoami>("/panel/session", { username, password }));
   }
 
+  /** The page shows nobody only when the server knows nobody: the cookie is good for as long as the session is. */
   async signOut(): Promise<void> {
     try {
       this.take(await remove<Whoami>("/panel/session"));
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
+      if (!(error instanceof ApiError && error.status === 401)) {
+        toasts.error("Could not sign out", reason(error));
+        return;
+      }
     }
     this.ended();
   }

@@ -84,6 +84,13 @@ class LogLines(TypedDict):
     lines: list[Line]
 
 
+class LogOlder(TypedDict):
+    """Before the first lines: the log has older ones, which the tail leaves out."""
+
+    type: Literal["logs.older"]
+    channel: int
+
+
 class LogEnded(TypedDict):
     """The container has stopped and its log is complete. It may go on when the container starts again."""
 
@@ -112,6 +119,7 @@ Outgoing = (
     | ContainersUsage
     | ImagesChanged
     | LogLines
+    | LogOlder
     | LogEnded
     | StatsHistory
     | StatsPoint

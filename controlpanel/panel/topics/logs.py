@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+
 from controlpanel.panel.topics.topic import Topic
 from controlpanel.streams import hub, logs
-from engine.containers.logs import Record, Selection
+from engine.containers.logs import Follower, Record, Selection
 from engine.errors import NotFound
 from engine.rfc3339 import ZERO
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from controlpanel.objects.models import Container
     from controlpanel.panel.messages import Line
 
@@ -40,9 +45,16 @@ class LogsTopic(Topic):
         last = seen
         async with aclosing(logs.follow(container, Selection(), tail)) as batches:
             async for batch in batches:
+                if not last:
+                    await self._tell_older(container, batch[0])
                 await self._send([record for record in batch if record.time > seen])
                 last = batch[-1].time
         return last
+
+    async def _tell_older(self, container: Container, first: Record) -> None:
+        """Say so when the log begins before the first line of the tail, which the page cannot know."""
+        if await asyncio.to_thread(_begins_before, settings.MUELLE_LAYOUT.log(container.id), first):
+            await self.page.send_message(self.channel, {"type": "logs.older", "channel": self.channel})
 
     async def _send(self, records: list[Record]) -> None:
         await self.page.require(self.action)
@@ -61,6 +73,16 @@ class LogsTopic(Topic):
             present = await self.container()
             if present.is_alive and present.started_at not in (ZERO, container.started_at):
                 return
+
+
+def _begins_before(path: Path, first: Record) -> bool:
+    """Whether the log at ``path``, its rotated files included, has a line that is older than ``first``.
+
+    Reads the first block of the oldest file, however long the log is. A log that was removed meanwhile has none.
+    """
+    with Follower(path, snapshot=True) as log:
+        oldest = log.read()
+    return bool(oldest) and oldest[0].time < first.time
 
 
 def line_of(record: Record) -> Line:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
@@ -298,6 +300,26 @@ async def test_a_container_without_a_log_says_so(cookie: bytes, make_container: 
     async with page_of(cookie) as page:
         await page.open(1, "logs", container=made.id)
         assert (await page.receive("closed"))["message"] == "configured logging driver does not support reading"
+
+
+@pytest.mark.parametrize(("oldest", "told"), [(1, True), (2, False), (3, False), (None, False)])
+async def test_a_log_says_whether_it_has_older_lines(
+    cookie: bytes, running: Container, events: Events, monkeypatch: pytest.MonkeyPatch, oldest: int | None, told: bool
+) -> None:
+    """(3: the files that began with line 2 were rotated away meanwhile; None: all were.)"""
+    if oldest:
+        path = settings.MUELLE_LAYOUT.log(running.id)
+        path.parent.mkdir(parents=True)
+        written = [{"log": f"line {n}\n", "stream": "stdout", "time": record(n).time} for n in range(oldest, 5)]
+        path.write_text("".join(f"{json.dumps(each)}\n" for each in written))
+    monkeypatch.setattr(logs, "follow", Log([[record(2)], [record(3), record(4)]]).follow)
+    async with page_of(cookie) as page:
+        await page.open(1, "logs", container=running.id, tail=3)
+        if told:
+            await page.receive("logs.older")
+        for _ in range(2):
+            await page.receive("logs.lines")
+        await page.receive("logs.ended")
 
 
 async def test_the_log_of_a_removed_container_closes(

@@ -103,6 +103,7 @@ class Server:
         self.containers: list[Row] = []
         self.usage: dict[str, list[list[float]]] = {}
         self.lines: list[list[str]] = []
+        self.older = False  # the log has lines before these
         self.answers: dict[str, Any] = ANSWERS.copy()
         # Method and path of everything that would change something.
         self.changes: list[tuple[str, str]] = []
@@ -179,6 +180,8 @@ class Server:
         if topic == "containers":
             self.say(topic, type="containers.all", containers=self.containers, history=self.usage)
         elif topic == "logs":
+            if self.older:
+                self.say("logs", type="logs.older")
             self.write(self.lines)
         elif topic == "stats":
             self.say(topic, type="stats.history", points=history(7))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.frontend.web.double import container
+from tests.frontend.web.double import container, stopped
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 TIME = "2026-01-01T00:00:00.000000000Z"
+OLDER = "Older lines are not in this view"
 # Ten million pixels in a narrow window: more than the page lets an element be high.
 TALL_LINES = 18_000
 WIDE_LINE = "wrapped " * 200
@@ -149,9 +150,10 @@ async def test_lines_that_fonts_draw_wider_than_expected_are_followed_too(shown:
 
 
 async def test_a_search_says_what_it_has_searched(shown: Page, server: Server) -> None:
-    server.lines = lines(2000)
+    server.lines, server.older = lines(2000), True
     log = await open_log(shown, server)
     await expect(shown.locator(".count")).to_have_text("the newest 2,000 lines")
+    await expect(shown.get_by_text(OLDER)).to_be_visible()
     await shown.get_by_label("Filter lines").fill("nothing has this")
     await expect(log).to_contain_text("No match in the newest 2,000 lines.")
     await expect(log).to_contain_text("Older lines are in the log that can be downloaded")
@@ -171,6 +173,33 @@ async def test_a_short_log_is_searched_whole(shown: Page, server: Server) -> Non
     await expect(shown.locator(".count")).to_have_text("3 lines")
     await shown.get_by_label("Filter lines").fill("nothing has this")
     await expect(log).to_contain_text(re.compile(r"No match in all 3 lines\.\s*$"))
+
+
+async def test_lines_that_come_live_do_not_make_a_whole_log_a_part_of_one(shown: Page, server: Server) -> None:
+    server.lines = lines(1990)
+    await open_log(shown, server)
+    server.write(lines(100, "later"))
+    await expect(shown.locator(".count")).to_have_text("2,090 lines")
+    await expect(shown.get_by_text(OLDER)).to_have_count(0)
+
+
+async def test_only_a_container_that_has_stopped_is_said_to(shown: Page, server: Server) -> None:
+    server.lines = lines(3)
+    log = await open_log(shown, server)
+    end = shown.get_by_text("this is the end of its log")
+    server.say("logs", type="logs.ended")
+    server.change(stopped(1, "talker", 0))
+    await expect(end).to_be_visible()
+    server.change(container(1, "talker"))
+    await expect(end).to_have_count(0)
+    server.change(container(2, "new", status="created", started="", address=""))
+    server.lines = []
+    await shown.goto("/#/containers/new/logs")
+    await expect(log).to_contain_text("It has not been started yet.")
+    server.say("logs", type="logs.ended")
+    server.write(lines(1))
+    await expect(log).to_contain_text("line 000000")
+    await expect(end).to_have_count(0)
 
 
 async def test_a_log_without_connection_does_not_pretend_to_be_live(shown: Page, server: Server) -> None:

@@ -47,8 +47,6 @@ export class LogBuffer {
   dropped = 0;
   /** Lines that were not taken, because the buffer was held and full. */
   missed = 0;
-  /** Lines taken since it was emptied for a new reading. */
-  taken = 0;
   private characters = 0;
   private held = false;
   private view: View = SHOW_ALL;
@@ -66,7 +64,7 @@ export class LogBuffer {
   clear(): void {
     this.rows = [];
     this.shown = [];
-    this.matching = this.dropped = this.missed = this.taken = this.characters = 0;
+    this.matching = this.dropped = this.missed = this.characters = 0;
   }
 
   /** While held, no line leaves: what somebody reads stays where it is. */
@@ -88,7 +86,6 @@ export class LogBuffer {
     row.matches = this.isMatch(row);
     this.rows.push(row);
     this.characters += text.length;
-    this.taken += 1;
     if (this.admits(row)) this.shown.push(row);
     if (row.matches && this.isOfStream(row)) this.matching += 1;
   }

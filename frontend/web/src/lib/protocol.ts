@@ -52,6 +52,7 @@ export type Incoming =
   | { type: "containers.usage"; channel: number; usage: Record<string, Point> }
   | { type: "images.changed"; channel: number }
   | { type: "logs.lines"; channel: number; lines: Line[] }
+  | { type: "logs.older"; channel: number }
   | { type: "logs.ended"; channel: number }
   | { type: "stats.history"; channel: number; points: Point[] }
   | { type: "stats.point"; channel: number; point: Point };

@@ -2,7 +2,8 @@
 
 Each object is looked up here once, among the rows that the principal may know of, and authorised with the object in
 hand. What is not visible is missing (404); what is visible and not allowed is refused (403). Lists, filters, events and
-sizes start from the query sets below. Nothing above this room asks a model's own manager; a test walks them all.
+sizes start from the query sets below. No room that answers clients asks a model's own manager, and a test walks them
+all; workers and the monitor do, by whole IDs.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from install import environment, packages, page, sizes
+from install.alone import alone
 from install.environment import PYTHON
 from install.settings import CHECKOUT, VENV
 from install.steps import Failure, Step, step
@@ -27,14 +28,16 @@ class Rule(NamedTuple):
 
 def check() -> int:
     """Install the tools, then run every rule."""
-    packages.ensure(packages.for_tests())
-    environment.ensure(tests=True)
+    with alone():
+        packages.ensure(packages.for_tests())
+        environment.ensure(tests=True)
     return run()
 
 
 def run() -> int:
     """Run every rule, also after one failed; 0 when all hold."""
-    path = page.ensure_packages()
+    with alone():
+        path = page.ensure_packages()
     with tempfile.TemporaryDirectory(prefix="muelle-check-") as scratch:
         failed = [rule.title for rule in rules() if not _holds(rule, path, Path(scratch))]
     failed += [] if _sizes_hold() else ["Sizes"]

@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from install import accounts, check, environment, packages, page, preflight
+from install.alone import alone
 from install.environment import PYTHON
 from install.settings import CHECKOUT, Settings
 
@@ -25,7 +26,8 @@ def test(words: list[str]) -> int:
 
 def prepare() -> None:
     preflight.check(Settings.from_environment())
-    packages.ensure(packages.for_tests())
-    environment.ensure(tests=True)
-    page.ensure()
-    accounts.ensure()
+    with alone():
+        packages.ensure(packages.for_tests())
+        environment.ensure(tests=True)
+        page.ensure()
+        accounts.ensure()

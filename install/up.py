@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import signal
 import time
 from typing import TYPE_CHECKING
 
 from install import accounts, database, directories, environment, logs, packages, page, preflight, starter
+from install.alone import alone
 from install.api import Api, ApiError
-from install.settings import CACHE, Settings
+from install.settings import Settings
 from install.steps import Failure, Step, step
 from install.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from install.database import Administrator
 
 # A slow machine compiles every module at its first start; a crash is noticed long before.
@@ -32,7 +29,7 @@ def up(settings: Settings, *, detached: bool) -> None:
     """Set up, start, check, and print how to use it; in the foreground, show the services' logs until interrupted."""
     preflight.check(settings)
     supervisor = Supervisor(settings)
-    with _alone():
+    with alone():
         administrator = _prepare(settings)
         try:
             _start(settings, supervisor)
@@ -138,12 +135,3 @@ def _show_logs(settings: Settings, supervisor: Supervisor) -> None:
     logs.follow(settings.layout.logs, names, lambda: bool(received) or not supervisor.running())
     print()
     down(settings)
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """One set-up at a time in a checkout: two would write into one virtual environment."""
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -21,10 +21,10 @@ class ApiError(Exception):
         self.status = status
 
 
-class Api(http.client.HTTPConnection):
-    """One connection per request, because a service may be restarted between two."""
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a UNIX socket; ``timeout`` in seconds, of each step."""
 
-    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+    def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
@@ -32,6 +32,13 @@ class Api(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+
+class Api(UnixConnection):
+    """One connection per request, because a service may be restarted between two."""
+
+    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+        super().__init__(path, timeout)
 
     def call(self, method: str, url: str, body: bytes | dict[str, Any] | None = None) -> bytes:
         """The reply's body; raises ApiError with the engine's message, OSError when nobody listens."""

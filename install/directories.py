@@ -5,7 +5,6 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import shutil
 from typing import TYPE_CHECKING
 
 from install.settings import CHECKOUT, USER, Settings
@@ -34,10 +33,6 @@ def ensure(settings: Settings) -> None:
             _check_reachable(path)
         _check_readable()
         running.done(f"{layout.home}, {layout.run}")
-
-
-def remove_run(settings: Settings) -> None:
-    shutil.rmtree(settings.layout.services, ignore_errors=True)
 
 
 def _directory(path: Path, owner: int, group: int, mode: int) -> None:

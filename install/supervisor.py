@@ -7,16 +7,16 @@ import http.client
 import os
 import select
 import signal
-import socket
 import time
 import xmlrpc.client
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from install import procfile, stamps
+from install.api import UnixConnection
 from install.environment import PYTHON
 from install.settings import CHECKOUT, Settings
-from install.steps import Failure, capture
+from install.steps import capture
 
 SOURCES = ("engine", "controlpanel")
 ACTIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
@@ -32,24 +32,13 @@ class ServiceState(NamedTuple):
     seconds: int  # since it was started
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=STOP_TIMEOUT)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
 class _Transport(xmlrpc.client.Transport):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _Connection(self._path)
+        return UnixConnection(self._path, STOP_TIMEOUT)
 
 
 class Supervisor:
@@ -142,11 +131,6 @@ class Supervisor:
         except (OSError, ValueError):
             return None
         return pid if f"MUELLE_RUN={self._settings.layout.run}".encode() in environment else None
-
-
-def require_running(supervisor: Supervisor) -> None:
-    if not supervisor.running():
-        raise Failure("the services do not run", "start them: ./muelle up -d")
 
 
 def _signal(pid: int, number: int) -> None:

@@ -17,10 +17,6 @@ from .errors import CliError
 DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 
 
-def is_terminal(fd: int) -> bool:
-    return os.isatty(fd)
-
-
 def size(fd: int = 1) -> tuple[int, int]:
     """Rows and columns; zeros when ``fd`` is no terminal. TIOCGWINSZ, ioctl_tty(2)."""
     try:

@@ -2,7 +2,7 @@
 
 export interface Piece {
   text: string;
-  /** Class names for the sixteen colours and the attributes, defined in `app.css`. */
+  /** Class names for the sixteen colours and the attributes, defined in `styles/ansi.css`. */
   classes: string;
   /** CSS colours for the 256 and 24-bit forms, or empty. */
   color: string;

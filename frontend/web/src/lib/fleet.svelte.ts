@@ -16,6 +16,12 @@ class Fleet {
   readonly usage = new SvelteMap<string, Point[]>();
   /** Grows with each change of the images, so that their page fetches again. */
   imagesVersion = $state(0);
+  /** What all containers use now: percent of one core, and bytes. */
+  readonly total = $derived.by(() => {
+    const newest = [...this.usage.values()].map((points) => points.at(-1));
+    const sum = (field: 1 | 2) => newest.reduce((all, point) => all + (point?.[field] ?? 0), 0);
+    return { cpu: sum(1), memory: sum(2) };
+  });
   private channel: Channel | null = null;
 
   follow(): void {

@@ -1,4 +1,7 @@
-"""Chromium on a running installation. Each test has a browser of its own, and fails when the page logs an error."""
+"""Chromium on a running installation: one browser, in which each test has a context of its own, as a private window.
+
+A test fails when its page logs an error.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 from django.conf import settings
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
     from tests.support.docker import Docker
     from tests.support.installation import Installation
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+DIRECTORY = Path(__file__).resolve().parent
+CHECKOUT = DIRECTORY.parents[2]
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 DESKTOP = {"width": 1440, "height": 900}
@@ -35,7 +40,14 @@ NETWORK_NOTES = ("WebSocket connection to", "Failed to load resource")
 expect.set_options(timeout=PATIENCE)
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser lives as long as the event loop on which it was started."""
+    for item in items:
+        if DIRECTORY in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -43,7 +55,7 @@ async def browser() -> AsyncIterator[Browser]:
         await launched.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def page(browser: Browser, installation: Installation) -> AsyncIterator[Page]:
     """A page that nobody is signed in to. Whatever it logs as an error, a broken policy included, fails the test."""
     context = await new_context(browser, installation.url)
@@ -82,7 +94,7 @@ def server(built: Path) -> Server:
     return Server(built, settings.MUELLE_BROWSER_HEADERS["Content-Security-Policy"])
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def shown(browser: Browser, server: Server) -> AsyncIterator[Page]:
     """A page in front of the test double; go to an address when the double's containers are set."""
     context = await new_context(browser, ORIGIN)
@@ -91,7 +103,7 @@ async def shown(browser: Browser, server: Server) -> AsyncIterator[Page]:
         yield opened
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def panel(page: Page, docker: Docker) -> Page:
     """The containers page of the administrator; what a test runs is removed afterwards."""
     await sign_in(page)

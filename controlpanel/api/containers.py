@@ -14,7 +14,7 @@ from controlpanel.rest.openapi import Operation, flag, integer, word
 from controlpanel.rest.views import EngineView, empty, in_thread
 from engine import rfc3339
 from engine.containers import config
-from engine.containers.config.objects import CreateBody, UpdateConfig
+from engine.containers.config.objects import UpdateConfig
 from engine.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ContainerCreateView(EngineView):
         "POST": Operation(
             "Create a container",
             query=(word("name", "its name"), word("platform", "os[/arch[/variant]] that the image must have")),
-            body=CreateBody,
+            body=creation.CreateBody,
             status=201,
             answer=answers.Created,
         )

@@ -14,11 +14,18 @@ from engine.containers.config import CreateRequest
 from engine.containers.config import modes as config_modes
 from engine.containers.config import mounts as config_mounts
 from engine.containers.config.image import command
-from engine.containers.config.objects import HostConfig
+from engine.containers.config.objects import Config, HostConfig, NetworkingConfig
 from engine.errors import InvalidArgument, NotFound, Unsupported
 from engine.images import platforms
 
 NAMESPACES: tuple[Literal["NetworkMode", "IpcMode", "PidMode"], ...] = ("NetworkMode", "IpcMode", "PidMode")
+
+
+class CreateBody(Config):
+    """What runs, and beside it where and how."""
+
+    HostConfig: HostConfig
+    NetworkingConfig: NetworkingConfig
 
 
 class Plan(NamedTuple):

@@ -247,13 +247,6 @@ class NetworkingConfig(TypedDict):
     EndpointsConfig: dict[str, EndpointSettings]
 
 
-class CreateBody(Config):
-    """Body of a create: what runs, and beside it where and how."""
-
-    HostConfig: HostConfig
-    NetworkingConfig: NetworkingConfig
-
-
 class ExecConfig(TypedDict):
     User: str
     Privileged: bool

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from engine.containers import wire
 from engine.containers.shim import entry
 from engine.containers.shim.init import failure
-from engine.containers.shim.loop import READ, Loop, await_readable
+from engine.containers.shim.loop import READ, Loop
 from engine.containers.shim.process import command_error
 from engine.containers.shim.reaper import reap
 from engine.containers.shim.stdio import Stdio, make_pipes
@@ -28,20 +28,27 @@ class Session:
     """One exec: its process, its streams and in the end its exit code.
 
     ``on_end`` is called once, when the process has ended and its output is delivered, or when it could not start.
+    ``container_ends`` says whether the container has begun to end.
     """
 
     def __init__(
-        self, loop: Loop, request: wire.Message, client: int | None, reply: Reply, on_end: Callable[[Session], None]
+        self,
+        loop: Loop,
+        request: wire.Message,
+        client: int | None,
+        reply: Reply,
+        on_end: Callable[[Session], None],
+        container_ends: Callable[[], bool],
     ) -> None:
         self.id: str = request["id"]
         self.pid = 0
         self.exit_code: int | None = None
         self.stdio: Stdio | None = None
         self._loop, self._request, self._client = loop, request, client
-        self._reply, self._on_end = reply, on_end
+        self._reply, self._on_end, self._container_ends = reply, on_end, container_ends
         self._pidfd = -1
         self._cradle = libc.Cradle()
-        self._helper, self._helper_pidfd, self._init_pidfd, self._verdict = 0, -1, -1, -1
+        self._helper, self._helper_pidfd, self._verdict = 0, -1, -1
         self._settled = False
         self._ends: list[int] = []
         self._container = ""
@@ -56,7 +63,7 @@ class Session:
 
         Raises OSError when there is no process or no descriptor left; then nobody has been answered.
         """
-        self._container, self._init_pidfd = container, init_pidfd
+        self._container = container
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             ours.callback(self._cradle.close)
             pipes = None if self._request["tty"] else make_pipes(self._request["stdin"])
@@ -164,7 +171,7 @@ class Session:
     def _reason(self, message: wire.Message) -> MuelleError:
         """Whatever went wrong in a container that has ended went wrong because of that."""
         error = MuelleError.from_json(message["error"])
-        if isinstance(error, Conflict) or await_readable([self._init_pidfd], 0):
+        if isinstance(error, Conflict) or self._container_ends():
             return Conflict(f"container {self._container} is not running")
         return type(error)(_ERROR_PREFIX + error.message)
 

@@ -26,6 +26,7 @@ from engine.containers.shim.reaper import reap
 from engine.containers.shim.requests import Requests
 from engine.containers.shim.session import Session
 from engine.containers.shim.stdio import Stdio
+from engine.kernel.processes import is_ending
 
 if TYPE_CHECKING:
     from engine.containers.shim.requests import Connection
@@ -99,9 +100,12 @@ class Shim:
 
     def begin_session(self, request: wire.Message, client: int | None, connection: Connection) -> None:
         """Start an exec session; the answer is sent on ``connection`` when the command runs or has failed."""
-        session = Session(self.loop, request, client, connection.reply, self._session_ended)
+        session = Session(self.loop, request, client, connection.reply, self._session_ended, self._is_ending)
         session.begin(self.id, self._directory, self._pidfd)
         self.sessions[session.id] = session
+
+    def _is_ending(self) -> bool:
+        return self.ended or is_ending(self.pid)
 
     def _session_ended(self, session: Session) -> None:
         del self.sessions[session.id]

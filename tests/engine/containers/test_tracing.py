@@ -19,8 +19,12 @@ import pytest
 
 from engine.containers import runtime, wire
 from engine.containers.config.mounts import Mount
-from engine.errors import MuelleError
+from engine.containers.shim.init import failure
+from engine.containers.shim.loop import Loop
+from engine.containers.shim.session import Session
+from engine.errors import Conflict, MuelleError, SystemFailure
 from engine.kernel import capabilities, libc
+from engine.kernel.processes import is_ending
 
 if TYPE_CHECKING:
     from tests.engine.containers.conftest import Container
@@ -204,6 +208,53 @@ def test_at_its_limit_of_processes_a_container_takes_no_session(container: Conta
         assert time.monotonic() < deadline
     with pytest.raises(MuelleError, match="cannot make a process in the container: resource temporarily unavailable"):
         wire.call(container.socket, EXEC | {"id": "one"})
+
+
+def test_a_session_that_comes_while_the_first_process_ends_is_a_conflict(container: Container) -> None:
+    """It has not ended while another process of its namespace is there, and fork(2) says that memory is short.
+
+    (Who has entered the namespace before; who comes later, as here, cannot enter it.)
+    """
+    started = container.start("sleep", "600")
+    pidfd = os.pidfd_open(started.pid)
+    held = int(wire.call(container.socket, EXEC | {"id": "held", "args": ["sleep", "600"]})["pid"])
+    with frozen(container, held):
+        os.kill(started.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while not is_ending(started.pid):
+            assert time.monotonic() < deadline
+        with pytest.raises(Conflict, match="is not running"):
+            wire.call(container.socket, EXEC | {"id": "late"})
+        assert select.select([pidfd], [], [], 0)[0] == []
+    os.close(pidfd)
+
+
+@pytest.mark.parametrize(("ends", "kind"), [(True, Conflict), (False, SystemFailure)])
+def test_whatever_fails_in_a_container_that_ends_fails_because_of_that(ends: bool, kind: type[MuelleError]) -> None:
+    session = Session(Loop(), EXEC | {"id": "one"}, None, lambda _: None, lambda _: None, lambda: ends)
+    assert type(session._reason(failure("cannot make a process in the container: cannot allocate memory"))) is kind
+    session._cradle.close()
+
+
+@contextlib.contextmanager
+def frozen(container: Container, pid: int) -> Iterator[None]:
+    """A frozen process does not even die. (That of version 2 does.)"""
+    paths = runtime.cgroup(container.layout, container.id).join_paths()
+    parent = next((Path(path).parent for path in paths if "/freezer/" in path), None)
+    if parent is None:
+        pytest.skip("no freezer of cgroup version 1")
+    directory = parent / "held"
+    directory.mkdir()
+    (directory / "cgroup.procs").write_text(str(pid))
+    state = directory / "freezer.state"
+    state.write_text("FROZEN")
+    try:
+        yield
+    finally:
+        state.write_text("THAWED")
+        while (directory / "cgroup.procs").read_text():
+            time.sleep(0.01)
+        directory.rmdir()
 
 
 def test_a_helper_ends_with_its_shim(container: Container) -> None:

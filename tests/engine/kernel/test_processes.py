@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from engine.kernel.processes import start_time
+from engine.kernel.processes import is_ending, start_time
 
 
 def test_a_living_process_keeps_its_start_time() -> None:
@@ -31,6 +31,15 @@ def test_a_zombie_and_nobody_have_none() -> None:
     assert start_time(process.pid) is None
     process.wait()
     assert start_time(process.pid) is None
+
+
+def test_who_has_ended_is_ending() -> None:
+    assert not is_ending(os.getpid())
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert is_ending(process.pid)
+    process.wait()
+    assert is_ending(process.pid)
 
 
 def test_who_cannot_be_asked_after_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ or a connection that breaks without running anything. Messages have the shapes o
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mimetypes
 import struct
@@ -23,6 +24,7 @@ CHANNEL = struct.Struct(">I")
 Row = dict[str, Any]
 # Oldest entry of a row's usage history, in points of two seconds.
 HISTORY_POINTS = 60
+PATIENCE = 20.0
 
 
 def identity(number: int) -> str:
@@ -117,6 +119,12 @@ class Server:
     async def serve(self, context: BrowserContext) -> None:
         await context.route("**/*", self._answer)
         await context.route_web_socket("**/panel/socket", self._connect)
+
+    async def listened_to(self, topic: str) -> None:
+        """Wait until the page listens to a topic; it shows itself before."""
+        async with asyncio.timeout(PATIENCE):
+            while topic not in self.channels:
+                await asyncio.sleep(0.01)
 
     def say(self, topic: str, **message: Any) -> None:
         """Send a message on the newest channel of a topic."""

@@ -66,6 +66,7 @@ async def test_signing_out_of_an_ended_session_is_no_failure(shown: Page) -> Non
 async def test_a_late_measurement_of_a_stopped_container_is_not_kept(shown: Page, server: Server) -> None:
     server.containers = [container(1, "web"), container(2, "db")]
     await signed_in(shown)
+    await server.listened_to("containers")
     usage = shown.locator("[data-container=web] td.usage").first
     server.say("containers", type="containers.usage", usage={identity(1): point(1), identity(2): point(2)})
     await expect(usage).to_contain_text("%")
@@ -78,6 +79,7 @@ async def test_a_late_measurement_of_a_stopped_container_is_not_kept(shown: Page
 async def test_the_last_question_counts_and_not_the_last_answer(shown: Page, server: Server) -> None:
     server.answers["/panel/images"] = {"images": IMAGES}
     await signed_in(shown)
+    await server.listened_to("containers")
     await shown.goto("/#/images")
     await expect(shown.locator("[data-image]")).to_have_count(2)
     event = asyncio.Event()
